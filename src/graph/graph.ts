@@ -117,10 +117,14 @@ export function makeGraph(graph: Graph): Graph {
     if (seen.has(node.name)) fail(`two nodes are named ${JSON.stringify(node.name)}; names must be unique`);
     for (const input of node.inputs)
       if (!seen.has(input))
-        fail(`node ${JSON.stringify(node.name)} reads ${JSON.stringify(input)}, which is not an earlier node`);
+        fail(
+          `node ${JSON.stringify(node.name)} reads ${JSON.stringify(input)}, which is not an earlier node`,
+        );
     for (const parameter of nodeParameters(node))
       if (!Object.hasOwn(graph.parameters, parameter))
-        fail(`node ${JSON.stringify(node.name)} names parameter ${JSON.stringify(parameter)}, which is not declared`);
+        fail(
+          `node ${JSON.stringify(node.name)} names parameter ${JSON.stringify(parameter)}, which is not declared`,
+        );
     seen.add(node.name);
     Object.freeze(node);
   }

@@ -63,7 +63,10 @@ function show(shape: readonly number[]): string {
 /** The output shape of one node from its inputs' shapes. Throws RangeError `SHAPE_MISMATCH`. */
 export function inferNodeShape(node: Node, inputs: readonly (readonly number[])[]): readonly number[] {
   const fail = (given: string, expected: string): never => {
-    throw rangeError('SHAPE_MISMATCH', `node "${node.name}" (${node.kind}): given ${given}, expected ${expected}`);
+    throw rangeError(
+      'SHAPE_MISMATCH',
+      `node "${node.name}" (${node.kind}): given ${given}, expected ${expected}`,
+    );
   };
   const arity = (count: number): void => {
     if (inputs.length !== count) fail(`${inputs.length} inputs`, `${count}`);
@@ -90,7 +93,8 @@ export function inferNodeShape(node: Node, inputs: readonly (readonly number[])[
       return first;
     case 'add':
       arity(2);
-      if (show(first) !== show(inputs[1] ?? [])) fail(`${show(first)} and ${show(inputs[1] ?? [])}`, 'equal shapes');
+      if (show(first) !== show(inputs[1] ?? []))
+        fail(`${show(first)} and ${show(inputs[1] ?? [])}`, 'equal shapes');
       return first;
     case 'mul': {
       arity(2);
@@ -106,7 +110,8 @@ export function inferNodeShape(node: Node, inputs: readonly (readonly number[])[
       if (inputs.length === 0) fail('no inputs', 'at least one');
       let channels = 0;
       for (const shape of inputs) {
-        const same = shape.length === first.length && shape.every((size, axis) => axis === 1 || size === first[axis]);
+        const same =
+          shape.length === first.length && shape.every((size, axis) => axis === 1 || size === first[axis]);
         if (!same) fail(inputs.map(show).join(' and '), 'shapes that differ in C only');
         channels += shape[1] ?? 0;
       }
@@ -122,7 +127,8 @@ export function inferNodeShape(node: Node, inputs: readonly (readonly number[])[
     case 'shuffle':
       arity(1);
       needMaps();
-      if ((first[1] ?? 0) % node.groups !== 0) fail(show(first), `channels divisible by ${node.groups} groups`);
+      if ((first[1] ?? 0) % node.groups !== 0)
+        fail(show(first), `channels divisible by ${node.groups} groups`);
       return first;
     case 'shift':
       arity(1);
@@ -181,7 +187,11 @@ export function inferShapes(graph: Graph, options: ShapeOptions = {}): Shapes {
     }
     const inputs = node.inputs.map((name) => {
       const shape = shapes.get(name);
-      if (!shape) throw rangeError('GRAPH_INVALID', `node "${node.name}" reads "${name}", which is not an earlier node`);
+      if (!shape)
+        throw rangeError(
+          'GRAPH_INVALID',
+          `node "${node.name}" reads "${name}", which is not an earlier node`,
+        );
       return shape;
     });
     shapes.set(node.name, inferNodeShape(node, inputs));
