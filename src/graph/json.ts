@@ -128,11 +128,11 @@ function fromJsonValue(value: unknown): Graph {
     throw new FormatError('GRAPH_JSON', `graph: ${what}`);
   };
   const fields = (where: string, record: unknown, checks: Readonly<Record<string, Check>>): void => {
-    if (!isRecord(record)) return fail(`${where}: expected an object`);
+    const entries = isRecord(record) ? record : fail(`${where}: expected an object`);
     for (const [key, check] of Object.entries(checks))
-      if (!check(record[key]))
+      if (!check(entries[key]))
         fail(
-          `${where}: field "${key}": given ${JSON.stringify(record[key])?.slice(0, 80)}, which is not valid`,
+          `${where}: field "${key}": given ${JSON.stringify(entries[key])?.slice(0, 80)}, which is not valid`,
         );
   };
   if (!isRecord(value)) return fail('expected an object');
