@@ -202,6 +202,11 @@ export class GraphBuilder {
     return this.addNode({ kind: 'slice', name, inputs: [x], start, end });
   }
 
+  /** Zero channels before and after. */
+  padChannels(name: string, x: string, before: number, after: number): string {
+    return this.addNode({ kind: 'padChannels', name, inputs: [x], before, after });
+  }
+
   shuffle(name: string, x: string, groups: number): string {
     return this.addNode({ kind: 'shuffle', name, inputs: [x], groups });
   }

@@ -74,6 +74,7 @@ const nodeFields: Readonly<Record<Node['kind'], Readonly<Record<string, Check>>>
   mul: {},
   concat: {},
   slice: { start: isCount, end: isPositive },
+  padChannels: { before: isCount, after: isCount },
   shuffle: { groups: isPositive },
   shift: { offsets: listOf(listOf(isInteger, 2)) },
   maxPool: { ...windowFields, ceilMode: isBoolean },

@@ -81,6 +81,13 @@ export interface SliceNode extends Base {
   readonly end: number;
 }
 
+/** Zero channels added before and after: C to before + C + after (ResNet's option A shortcut). No parameters, no MACs. */
+export interface PadChannelsNode extends Base {
+  readonly kind: 'padChannels';
+  readonly before: number;
+  readonly after: number;
+}
+
 /** Channel shuffle (ShuffleNet): C = groups * n, viewed [groups, n], transposed, flattened. */
 export interface ShuffleNode extends Base {
   readonly kind: 'shuffle';
@@ -168,6 +175,7 @@ export type Node =
   | MulNode
   | ConcatNode
   | SliceNode
+  | PadChannelsNode
   | ShuffleNode
   | ShiftNode
   | MaxPoolNode
@@ -192,6 +200,7 @@ export const nodeKinds = [
   'mul',
   'concat',
   'slice',
+  'padChannels',
   'shuffle',
   'shift',
   'maxPool',

@@ -31,6 +31,8 @@ export function describeNode(node: Node): string {
       return node.function;
     case 'slice':
       return `slice ${node.start}:${node.end}`;
+    case 'padChannels':
+      return `padChannels ${node.before},${node.after}`;
     case 'shuffle':
       return `shuffle g${node.groups}`;
     case 'maxPool':

@@ -124,6 +124,9 @@ export function inferNodeShape(node: Node, inputs: readonly (readonly number[])[
         fail(`channels ${node.start} to ${node.end} of ${show(first)}`, `0 <= start < end <= ${channels}`);
       return first.map((size, axis) => (axis === 1 ? node.end - node.start : size));
     }
+    case 'padChannels':
+      arity(1);
+      return first.map((size, axis) => (axis === 1 ? node.before + size + node.after : size));
     case 'shuffle':
       arity(1);
       needMaps();

@@ -31,6 +31,8 @@ export interface GhostModuleOptions {
   readonly activation?: ActivationName | null;
   /** The linear operation that makes ghosts. Default 'depthwise'. */
   readonly cheapOperation?: CheapOperation;
+  /** Names of the two convolutions inside the module. Default `primary_conv.0` and `cheap_operation.0`. */
+  readonly names?: readonly [primary: string, cheap: string];
 }
 
 /** The 2x2 Haar analysis filters LL, LH, HL, HH, orthonormal (each of norm 1), row-major. */
@@ -82,6 +84,7 @@ export function ghostModule(g: GraphBuilder, name: string, x: string, options: G
   const cheapOperation = options.cheapOperation ?? 'depthwise';
   const activation = options.activation === undefined ? 'relu' : options.activation;
   const { intrinsic, ghosts } = ghostChannels(outChannels, ratio);
+  const [primaryName, cheapName] = options.names ?? ['primary_conv.0', 'cheap_operation.0'];
   const before = g.nodeNames.length;
 
   const finish = (prefix: string, node: string, from: number): string => {
@@ -93,7 +96,7 @@ export function ghostModule(g: GraphBuilder, name: string, x: string, options: G
 
   const primary = finish(
     `${name}.primary_conv`,
-    g.conv2d(`${name}.primary_conv.0`, x, {
+    g.conv2d(`${name}.${primaryName}`, x, {
       outChannels: intrinsic,
       kernel,
       stride: options.stride ?? 1,
@@ -106,7 +109,13 @@ export function ghostModule(g: GraphBuilder, name: string, x: string, options: G
   let output = primary;
   if (ghosts > 0) {
     const cheap = `${name}.cheap_operation`;
-    const raw = cheapNode(g, `${cheap}.0`, primary, { cheapOperation, ghosts, ratio, cheapKernel, bias });
+    const raw = cheapNode(g, `${name}.${cheapName}`, primary, {
+      cheapOperation,
+      ghosts,
+      ratio,
+      cheapKernel,
+      bias,
+    });
     const half = cheapOperation === 'identity' ? raw : finish(cheap, raw, 1);
     output = g.concat(`${name}.concat`, [primary, half]);
   }
