@@ -5,6 +5,7 @@ import { rangeError } from '../errors.js';
 import type { Graph, GraphMeta } from '../graph/graph.js';
 import { cifar10Labels, ghostResNet56BnAfter } from './ghost-resnet-bn-after.js';
 import { ghostNet } from './ghostnet.js';
+import { ghostNet32 } from './ghostnet-cifar.js';
 import { cifarResNet, resNet50 } from './resnet.js';
 import { cifarVgg16 } from './vgg.js';
 
@@ -81,6 +82,13 @@ const cifarResNets = [20, 32, 44, 56, 110].flatMap((depth): ModelEntry[] => [
 
 const entries: readonly ModelEntry[] = [
   ...ghostNets,
+  {
+    name: 'ghostnet-32',
+    summary: 'GhostNet-32, this project’s own network for 32x32 pictures',
+    inputSize: 32,
+    classes: 10,
+    build: (options) => ghostNet32({ ...options, ...cifarMetaFor(options) }),
+  },
   {
     name: 'resnet50',
     summary: 'ResNet-50 (He et al. 2016), ImageNet',
