@@ -1,0 +1,32 @@
+/**
+ * ghostnet: ghost networks as data, compiled to one small WebAssembly SIMD module.
+ *
+ * This entry runs everywhere that WebAssembly runs: it has no dependency and no `node:` import. Files, pictures and
+ * downloads are in `ghostnet/node`; pages that ship precompiled networks need only `ghostnet/runtime`.
+ * @module
+ */
+export * from './analysis/profile.js';
+export { EnvironmentError, errorCode, FormatError } from './errors.js';
+export * from './graph/builder.js';
+export * from './graph/graph.js';
+export { fromJson, toJson } from './graph/json.js';
+export * from './graph/nodes.js';
+export { describeNode, printGraph } from './graph/print.js';
+export { inferShapes, type ShapeOptions, type Shapes } from './graph/shapes.js';
+export { type GhostModuleOptions, ghostChannels, ghostModule } from './models/ghost-module.js';
+export { ghostResNet56BnAfter } from './models/ghost-resnet-bn-after.js';
+export { type GhostNetOptions, ghostBottleneck, ghostNet, makeDivisible } from './models/ghostnet.js';
+export { initializeWeights } from './models/initialize.js';
+export {
+  createModel,
+  hasModel,
+  listModels,
+  type ModelEntry,
+  type ModelOptions,
+  modelEntry,
+} from './models/registry.js';
+export { cifarResNet, resNet50 } from './models/resnet.js';
+export { cifarVgg16 } from './models/vgg.js';
+export { eliminateDeadNodes } from './passes/eliminate-dead-nodes.js';
+export { foldBatchNorm } from './passes/fold-batch-norm.js';
+export { type PassResult, type PlanStep, printPlan } from './passes/pass.js';
