@@ -1,0 +1,300 @@
+/**
+ * Writes a graph and its weights as an ONNX file (opset 17, IR version 8) that every ONNX runtime reads. The batch
+ * dimension is free (`N`), names are the graph's, preprocessing and labels go into the metadata. One case a node kind;
+ * inference only, so dropout becomes Identity. Does not fold batch norm: run the pass first for speed.
+ */
+import { rangeError, unreachable } from '../../errors.js';
+import { elementCount, type Graph, type Weights } from '../../graph/graph.js';
+import type { Node, Padding } from '../../graph/nodes.js';
+import { inferShapes, type Shapes } from '../../graph/shapes.js';
+import {
+  attributeTypes,
+  dataTypes,
+  type OnnxAttribute,
+  OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+} from './schema.js';
+
+/** The operator set of the files written. */
+export const onnxOpset = 17;
+
+export interface OnnxExportOptions {
+  /** Free batch dimension; a number fixes it. Default free. */
+  readonly batch?: number;
+  /** [C, H, W] of inputs by name, when not the graph's own. */
+  readonly inputShapes?: Readonly<Record<string, readonly number[]>>;
+  /**
+   * Write the Slice that PyTorch's export of the official code has after every Ghost module even when it cuts
+   * nothing; only for comparing speed. Default false.
+   */
+  readonly redundantSlices?: boolean;
+}
+
+type AttributeValue = number | readonly number[] | { readonly float: number };
+
+function attribute(name: string, value: AttributeValue): OnnxAttribute {
+  if (typeof value === 'number') return { name, type: attributeTypes.int, i: value };
+  if ('float' in value) return { name, type: attributeTypes.float, f: value.float };
+  return { name, type: attributeTypes.ints, ints: value };
+}
+
+function littleEndian(data: Float32Array): Uint8Array {
+  const bytes = new Uint8Array(data.length * 4);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < data.length; i++) view.setFloat32(i * 4, data[i] as number, true);
+  return bytes;
+}
+
+/** Collects nodes and initialisers; one method a way of adding. */
+class Writer {
+  readonly nodes: OnnxNode[] = [];
+  readonly initializers = new Map<string, OnnxTensor>();
+
+  node(
+    opType: string,
+    input: readonly string[],
+    output: string,
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+  ): string {
+    const list = Object.entries(attributes).map(([name, value]) => attribute(name, value));
+    this.nodes.push({ name: output, opType, input, output: [output], attribute: list });
+    return output;
+  }
+
+  floats(name: string, dims: readonly number[], data: Float32Array): string {
+    this.initializers.set(name, { name, dims, dataType: dataTypes.float, rawData: littleEndian(data) });
+    return name;
+  }
+
+  ints(name: string, values: readonly number[]): string {
+    const bytes = new Uint8Array(values.length * 8);
+    const view = new DataView(bytes.buffer);
+    for (const [i, value] of values.entries()) view.setBigInt64(i * 8, BigInt(value), true);
+    this.initializers.set(name, { name, dims: [values.length], dataType: dataTypes.int64, rawData: bytes });
+    return name;
+  }
+}
+
+function pads([top, left, bottom, right]: Padding): readonly number[] {
+  return [top, left, bottom, right];
+}
+
+function writeActivation(w: Writer, node: Extract<Node, { kind: 'activation' }>, x: string): void {
+  const y = node.name;
+  switch (node.function) {
+    case 'relu':
+      w.node('Relu', [x], y);
+      return;
+    case 'relu6': {
+      const min = w.floats('relu6.min', [], Float32Array.of(0));
+      const max = w.floats('relu6.max', [], Float32Array.of(6));
+      w.node('Clip', [x, min, max], y);
+      return;
+    }
+    case 'hardSwish':
+      w.node('HardSwish', [x], y);
+      return;
+    case 'hardSigmoid':
+      w.node('HardSigmoid', [x], y, { alpha: { float: 1 / 6 }, beta: { float: 0.5 } });
+      return;
+    case 'sigmoid':
+      w.node('Sigmoid', [x], y);
+      return;
+    case 'silu':
+      w.node('Mul', [x, w.node('Sigmoid', [x], `${y}.sigmoid`)], y);
+      return;
+    default:
+      unreachable(node.function);
+  }
+}
+
+/** Shift as a depthwise convolution with one-hot filters. */
+function writeShift(w: Writer, node: Extract<Node, { kind: 'shift' }>, x: string): void {
+  const radius = Math.max(0, ...node.offsets.flat().map(Math.abs));
+  const size = 2 * radius + 1;
+  const data = new Float32Array(node.offsets.length * size * size);
+  node.offsets.forEach(([dy, dx], c) => {
+    data[(c * size + dy + radius) * size + dx + radius] = 1;
+  });
+  const weight = w.floats(`${node.name}.weight`, [node.offsets.length, 1, size, size], data);
+  const attributes = {
+    kernel_shape: [size, size],
+    pads: [radius, radius, radius, radius],
+    group: node.offsets.length,
+  };
+  w.node('Conv', [x, weight], node.name, attributes);
+}
+
+function writeNode(w: Writer, node: Node, shapes: Shapes): void {
+  const y = node.name;
+  const x = node.inputs[0] ?? '';
+  const shape = shapes.get(x) ?? [];
+  switch (node.kind) {
+    case 'input':
+      return;
+    case 'conv2d':
+      w.node('Conv', [x, node.weight, ...(node.bias === undefined ? [] : [node.bias])], y, {
+        kernel_shape: node.kernel,
+        strides: node.stride,
+        pads: pads(node.padding),
+        dilations: node.dilation,
+        group: node.groups,
+      });
+      return;
+    case 'batchNorm':
+      w.node('BatchNormalization', [x, node.scale, node.shift, node.mean, node.variance], y, {
+        epsilon: { float: node.eps },
+        momentum: { float: 1 - node.momentum },
+      });
+      return;
+    case 'activation':
+      writeActivation(w, node, x);
+      return;
+    case 'add':
+      w.node('Add', node.inputs, y);
+      return;
+    case 'mul':
+      w.node('Mul', node.inputs, y);
+      return;
+    case 'concat':
+      w.node('Concat', node.inputs, y, { axis: 1 });
+      return;
+    case 'slice':
+      w.node(
+        'Slice',
+        [x, w.ints(`${y}.start`, [node.start]), w.ints(`${y}.end`, [node.end]), w.ints('axis.1', [1])],
+        y,
+      );
+      return;
+    case 'padChannels': {
+      const rank = shape.length;
+      const before = Array.from({ length: rank }, (_, axis) => (axis === 1 ? node.before : 0));
+      const after = Array.from({ length: rank }, (_, axis) => (axis === 1 ? node.after : 0));
+      w.node('Pad', [x, w.ints(`${y}.pads`, [...before, ...after])], y);
+      return;
+    }
+    case 'shuffle': {
+      const [, channels = 0, height = 0, width = 0] = shape;
+      const split = w.ints(`${y}.split`, [0, node.groups, channels / node.groups, height, width]);
+      const merge = w.ints(`${y}.merge`, [0, channels, height, width]);
+      const viewed = w.node('Reshape', [x, split], `${y}.view`);
+      const turned = w.node('Transpose', [viewed], `${y}.transpose`, { perm: [0, 2, 1, 3, 4] });
+      w.node('Reshape', [turned, merge], y);
+      return;
+    }
+    case 'shift':
+      writeShift(w, node, x);
+      return;
+    case 'maxPool':
+    case 'avgPool':
+      w.node(node.kind === 'maxPool' ? 'MaxPool' : 'AveragePool', [x], y, {
+        kernel_shape: node.kernel,
+        strides: node.stride,
+        pads: pads(node.padding),
+        ceil_mode: node.ceilMode ? 1 : 0,
+        ...(node.kind === 'avgPool' ? { count_include_pad: node.countIncludePad ? 1 : 0 } : {}),
+      });
+      return;
+    case 'globalAvgPool':
+      w.node('GlobalAveragePool', [x], y);
+      return;
+    case 'flatten':
+      w.node('Flatten', [x], y, { axis: 1 });
+      return;
+    case 'linear':
+      w.node('Gemm', [x, node.weight, ...(node.bias === undefined ? [] : [node.bias])], y, { transB: 1 });
+      return;
+    case 'softmax':
+      w.node('Softmax', [x], y, { axis: 1 });
+      return;
+    case 'upsample': {
+      const scales = w.floats(`${y}.scales`, [4], Float32Array.of(1, 1, ...node.scale));
+      w.nodes.push({
+        name: y,
+        opType: 'Resize',
+        input: [x, '', scales],
+        output: [y],
+        attribute: [
+          text('mode', 'nearest'),
+          text('coordinate_transformation_mode', 'asymmetric'),
+          text('nearest_mode', 'floor'),
+        ],
+      });
+      return;
+    }
+    case 'dropout':
+    case 'identity':
+      w.node('Identity', [x], y);
+      return;
+    default:
+      unreachable(node);
+  }
+}
+
+function text(name: string, value: string): OnnxAttribute & { readonly s: Uint8Array } {
+  return { name, type: attributeTypes.string, s: new TextEncoder().encode(value) };
+}
+
+function valueInfo(name: string, shape: readonly number[], batch: number | undefined): object {
+  const dim = shape.map((size, axis) =>
+    axis === 0 && batch === undefined ? { dimParam: 'N' } : { dimValue: size },
+  );
+  return { name, type: { tensorType: { elemType: dataTypes.float, shape: { dim } } } };
+}
+
+/** Adds, after each Ghost module, the Slice of the official code that keeps all channels. */
+function withRedundantSlices(graph: Graph, w: Writer, shapes: Shapes): void {
+  for (const module of graph.ghostModules) {
+    const concat = w.nodes.find((node) => node.opType === 'Concat' && node.output[0] === module.output);
+    const channels = shapes.get(module.output)?.[1];
+    if (!concat || channels === undefined) continue;
+    const whole = `${module.output}.whole`;
+    const at = w.nodes.indexOf(concat);
+    w.nodes[at] = { ...concat, name: whole, output: [whole] };
+    w.node(
+      'Slice',
+      [whole, w.ints('slice.0', [0]), w.ints(`slice.${channels}`, [channels]), w.ints('axis.1', [1])],
+      module.output,
+    );
+    const slice = w.nodes.pop() as OnnxNode;
+    w.nodes.splice(at + 1, 0, slice);
+  }
+}
+
+/** The bytes of an ONNX file. Throws RangeError `WEIGHTS_MISSING` or `SHAPE_MISMATCH`. */
+export function exportOnnx(graph: Graph, weights: Weights, options: OnnxExportOptions = {}): Uint8Array {
+  const shapes = inferShapes(graph, {
+    batch: options.batch ?? 1,
+    ...(options.inputShapes ? { inputShapes: options.inputShapes } : {}),
+  });
+  const w = new Writer();
+  for (const [name, parameter] of Object.entries(graph.parameters)) {
+    const tensor = weights.get(name);
+    if (!tensor || tensor.data.length !== elementCount(parameter.shape))
+      throw rangeError('WEIGHTS_MISSING', `ONNX export: no fitting weights for parameter "${name}"`);
+    w.floats(name, parameter.shape, tensor.data);
+  }
+  for (const node of graph.nodes) writeNode(w, node, shapes);
+  if (options.redundantSlices) withRedundantSlices(graph, w, shapes);
+  const info = (name: string): object => valueInfo(name, shapes.get(name) ?? [], options.batch);
+  const inputs = graph.nodes.filter((node) => node.kind === 'input').map((node) => node.name);
+  const metadata = {
+    ...(graph.meta.preprocessing ? { preprocessing: JSON.stringify(graph.meta.preprocessing) } : {}),
+    ...(graph.meta.labels ? { labels: JSON.stringify(graph.meta.labels) } : {}),
+  };
+  const model = OnnxModel.fromObject({
+    irVersion: 8,
+    producerName: 'ghostnet',
+    opsetImport: [{ domain: '', version: onnxOpset }],
+    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+    graph: {
+      name: graph.name,
+      node: w.nodes,
+      initializer: [...w.initializers.values()],
+      input: inputs.map(info),
+      output: graph.outputs.map(info),
+    },
+  });
+  return OnnxModel.encode(model).finish();
+}
