@@ -1,0 +1,128 @@
+/**
+ * From a decoded picture to a network's input: resize, centre crop, normalise, planes. Every step equals
+ * torchvision's on PIL pictures (`Resize`, `CenterCrop`, `ToTensor`, `Normalize`), so that weights trained there see
+ * what they were trained on. Not augmentation and not file decoding.
+ *
+ * Shape legend: pictures are [H][W][3] bytes; the network's input is [N, 3, H, W] floats (NCHW).
+ */
+import { rangeError } from '../errors.js';
+import type { Preprocessing } from '../graph/graph.js';
+import type { RgbPicture } from './picture.js';
+import { type Interpolation, resizePicture } from './resize.js';
+
+/**
+ * Resizes so that the short side has `size` pixels; the long side is cut to a whole pixel, as torchvision does.
+ * Throws RangeError `RESIZE_SIZE`.
+ */
+export function resizeShortSide(
+  picture: RgbPicture,
+  size: number,
+  interpolation: Interpolation = 'bilinear',
+): RgbPicture {
+  const { width, height } = picture;
+  const short = Math.min(width, height);
+  const long = Math.max(Math.trunc((size * Math.max(width, height)) / short), 1);
+  return width <= height
+    ? resizePicture(picture, size, long, interpolation)
+    : resizePicture(picture, long, size, interpolation);
+}
+
+/** Rounds halves to the even neighbour, as Python does. */
+function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  if (value - floor !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/**
+ * The middle `width` x `height` pixels. Where the picture is smaller than that, black fills the rest (the odd pixel
+ * goes right and below), as torchvision's `CenterCrop` does. Throws RangeError `CROP_SIZE`.
+ */
+export function centreCrop(picture: RgbPicture, width: number, height: number): RgbPicture {
+  for (const side of [width, height])
+    if (!Number.isInteger(side) || side < 1)
+      throw rangeError(
+        'CROP_SIZE',
+        `centreCrop: sides must be whole numbers above 0, got ${width}x${height}`,
+      );
+  // Padding first (floor of half the lack on the left and top), then the crop of the padded picture.
+  const padLeft = width > picture.width ? (width - picture.width) >> 1 : 0;
+  const padTop = height > picture.height ? (height - picture.height) >> 1 : 0;
+  const left = roundHalfEven((Math.max(picture.width, width) - width) / 2) - padLeft;
+  const top = roundHalfEven((Math.max(picture.height, height) - height) / 2) - padTop;
+  const data = new Uint8Array(width * height * 3);
+  const fromX = Math.max(left, 0);
+  const toX = Math.min(left + width, picture.width);
+  for (let y = Math.max(-top, 0); y < height && y + top < picture.height; y++) {
+    const row = (y + top) * picture.width;
+    data.set(picture.data.subarray((row + fromX) * 3, (row + toX) * 3), (y * width + fromX - left) * 3);
+  }
+  return { width, height, data };
+}
+
+/**
+ * Writes (value / 255 - mean) / std as planes R, G, B into `target` from `offset` on: [3, H, W] floats. Rounded to
+ * 32 bits after each step, as PyTorch does. Throws RangeError `NORMALISE` when mean or std does not have three
+ * values, a std is not above 0, or the target is too short.
+ */
+export function normaliseInto(
+  picture: RgbPicture,
+  mean: readonly number[],
+  std: readonly number[],
+  target: Float32Array,
+  offset = 0,
+): void {
+  if (mean.length !== 3 || std.length !== 3 || std.some((value) => !(value > 0)))
+    throw rangeError(
+      'NORMALISE',
+      `normalise: mean and std need three values each and std > 0, got [${mean}] and [${std}]`,
+    );
+  const plane = picture.width * picture.height;
+  if (offset < 0 || offset + plane * 3 > target.length)
+    throw rangeError(
+      'NORMALISE',
+      `normalise: ${plane * 3} values do not fit at ${offset} of ${target.length}`,
+    );
+  const table = new Float32Array(256);
+  for (let c = 0; c < 3; c++) {
+    const m = Math.fround(mean[c]!);
+    const s = Math.fround(std[c]!);
+    for (let value = 0; value < 256; value++) table[value] = Math.fround(Math.fround(value / 255) - m) / s;
+    for (let i = 0, at = offset + c * plane; i < plane; i++)
+      target[at + i] = table[picture.data[i * 3 + c]!]!;
+  }
+}
+
+/** Resize and crop only: the bytes that the network would see before normalisation, `width` x `height`. */
+export function fitPicture(
+  picture: RgbPicture,
+  preprocessing: Pick<Preprocessing, 'resizeShortSide' | 'interpolation'>,
+  width: number,
+  height: number,
+): RgbPicture {
+  const { resizeShortSide: size, interpolation } = preprocessing;
+  return size === undefined
+    ? resizePicture(picture, width, height, interpolation)
+    : centreCrop(resizeShortSide(picture, size, interpolation), width, height);
+}
+
+/**
+ * Pictures to one batch: [N, 3, height, width] floats, N pictures in order. With `resizeShortSide` the middle of the
+ * picture is kept and its sides' ratio too; without it the whole picture is resized straight to the input's size.
+ * Throws what `fitPicture` and `normaliseInto` throw.
+ */
+export function preprocess(
+  pictures: RgbPicture | readonly RgbPicture[],
+  preprocessing: Preprocessing,
+  width: number,
+  height: number,
+): Float32Array {
+  const list = 'data' in pictures ? [pictures] : pictures;
+  const size = 3 * width * height;
+  const batch = new Float32Array(list.length * size);
+  list.forEach((picture, index) => {
+    const fitted = fitPicture(picture, preprocessing, width, height);
+    normaliseInto(fitted, preprocessing.mean, preprocessing.std, batch, index * size);
+  });
+  return batch;
+}
