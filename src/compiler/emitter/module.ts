@@ -1,0 +1,101 @@
+/** Puts function bodies together into a WebAssembly module with one imported memory. */
+import { ByteWriter } from './bytes.js';
+import { type FunctionBuilder, valueTypes } from './function.js';
+
+export interface MemoryImport {
+  /** Pages of 64 KiB. */
+  readonly initial: number;
+  /** Required for shared memory. */
+  readonly maximum?: number;
+  readonly shared?: boolean;
+}
+
+export class ModuleBuilder {
+  readonly #functions: FunctionBuilder[] = [];
+  readonly #exports: [string, number][] = [];
+  readonly #byKey = new Map<string, number>();
+
+  /** Adds a function and returns its index for `call`. */
+  add(fn: FunctionBuilder, exportName?: string): number {
+    const index = this.#functions.push(fn) - 1;
+    if (exportName !== undefined) this.#exports.push([exportName, index]);
+    return index;
+  }
+
+  /** The function made for `key`, made by `make` the first time. */
+  once(key: string, make: () => FunctionBuilder): number {
+    const known = this.#byKey.get(key);
+    if (known !== undefined) return known;
+    const index = this.add(make());
+    this.#byKey.set(key, index);
+    return index;
+  }
+
+  get functionCount(): number {
+    return this.#functions.length;
+  }
+
+  /** The module's bytes; the memory is imported as `env.memory`. */
+  encode(memory: MemoryImport): Uint8Array {
+    const out = new ByteWriter(1 << 16);
+    out.bytes([0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+    const section = (id: number, write: (body: ByteWriter) => void): void => {
+      const body = new ByteWriter(1 << 12);
+      write(body);
+      out.byte(id);
+      out.unsigned(body.length);
+      out.bytes(body.view());
+    };
+    const types: FunctionBuilder[] = [];
+    const typeByKey = new Map<string, number>();
+    const typeOf = this.#functions.map((fn) => {
+      const key = `${fn.params.join()}>${fn.results.join()}`;
+      let index = typeByKey.get(key);
+      if (index === undefined) {
+        index = types.push(fn) - 1;
+        typeByKey.set(key, index);
+      }
+      return index;
+    });
+    section(1, (body) => {
+      body.unsigned(types.length);
+      for (const type of types) {
+        body.byte(0x60);
+        for (const list of [type.params, type.results]) {
+          body.unsigned(list.length);
+          for (const item of list) body.byte(valueTypes[item]);
+        }
+      }
+    });
+    section(2, (body) => {
+      body.unsigned(1);
+      body.text('env');
+      body.text('memory');
+      body.byte(2);
+      body.byte(memory.shared ? 3 : memory.maximum === undefined ? 0 : 1);
+      body.unsigned(memory.initial);
+      if (memory.maximum !== undefined) body.unsigned(memory.maximum);
+    });
+    section(3, (body) => {
+      body.unsigned(typeOf.length);
+      for (const index of typeOf) body.unsigned(index);
+    });
+    section(7, (body) => {
+      body.unsigned(this.#exports.length);
+      for (const [name, index] of this.#exports) {
+        body.text(name);
+        body.byte(0);
+        body.unsigned(index);
+      }
+    });
+    section(10, (body) => {
+      body.unsigned(this.#functions.length);
+      for (const fn of this.#functions) {
+        const code = fn.body();
+        body.unsigned(code.length);
+        body.bytes(code);
+      }
+    });
+    return out.view().slice();
+  }
+}
