@@ -15,10 +15,10 @@ export interface GoldenTensor {
   readonly projections: readonly number[];
 }
 
-/** All positions up to 64 values, else 24 spread evenly. */
+/** All positions up to 128 values, else 48 spread evenly. */
 export function samplePositions(count: number): number[] {
-  if (count <= 64) return Array.from({ length: count }, (_, i) => i);
-  return Array.from({ length: 24 }, (_, i) => Math.floor((i * count) / 24));
+  if (count <= 128) return Array.from({ length: count }, (_, i) => i);
+  return Array.from({ length: 48 }, (_, i) => Math.floor((i * count) / 48));
 }
 
 export function decodeFloats(base64: string): Float32Array {

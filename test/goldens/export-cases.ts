@@ -1,0 +1,17 @@
+/**
+ * Prints every op case and network as JSON for make.py. Not a test: it runs only when goldens are made.
+ */
+import { toJson } from '../../src/graph/json.js';
+import { hashText } from '../../src/models/random.js';
+import { networkCases } from '../networks/networks.js';
+import { opCases } from '../op-cases/table.js';
+
+const cases = opCases.map(({ name, graph, batch, seed, inputScale }) => {
+  const json = toJson(graph);
+  return { name, batch, seed, inputScale, hash: hashText(json), graph: JSON.parse(json) as unknown };
+});
+const networks = networkCases.map(({ name, build, batch, seed }) => {
+  const json = toJson(build());
+  return { name, batch, seed, inputScale: 1, hash: hashText(json), graph: JSON.parse(json) as unknown };
+});
+console.log(JSON.stringify({ cases, networks }));
