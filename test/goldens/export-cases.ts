@@ -1,12 +1,15 @@
 /**
- * Prints every op case and network as JSON for make.py. Not a test: it runs only when goldens are made.
+ * Prints every op case, forty random graphs and every network as JSON for make.py. Not a test: it runs only when goldens are made.
  */
 import { toJson } from '../../src/graph/json.js';
 import { hashText } from '../../src/models/random.js';
 import { networkCases } from '../networks/networks.js';
+import { randomGraph } from '../op-cases/random-graph.js';
 import { opCases } from '../op-cases/table.js';
 
-const cases = opCases.map(({ name, graph, batch, seed, inputScale }) => {
+const goldenRandomGraphs = 40;
+const randomCases = Array.from({ length: goldenRandomGraphs }, (_, seed) => randomGraph(seed));
+const cases = [...opCases, ...randomCases].map(({ name, graph, batch, seed, inputScale }) => {
   const json = toJson(graph);
   return { name, batch, seed, inputScale, hash: hashText(json), graph: JSON.parse(json) as unknown };
 });

@@ -64,6 +64,23 @@ const wide = [
   }),
 );
 
+/** Every remainder of the engine's tiles: 1 to 10 quads of output channels, 1 to 9 pixels. */
+const tiles = Array.from({ length: 10 }, (_, i) => i + 1).flatMap((quads) => [
+  convolution('pointwise', {
+    shape: [9, 1, 1 + ((quads * 2) % 9)],
+    outChannels: 4 * quads,
+    bias: true,
+    activation: cycle(endings, quads),
+  }),
+  convolution('conv', {
+    shape: [6, 2, 1 + ((quads * 4) % 9)],
+    outChannels: 4 * quads,
+    kernel: 3,
+    padding: 1,
+    activation: cycle(endings, quads + 3),
+  }),
+]);
+
 const stridedPointwise = (
   [
     { stride: 2, shape: [8, 7, 7] },
@@ -274,6 +291,7 @@ const fused = [
 export const convolutionCases: readonly OpCase[] = [
   ...pointwise,
   ...wide,
+  ...tiles,
   ...stridedPointwise,
   ...dense,
   ...stems,
