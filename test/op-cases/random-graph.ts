@@ -188,7 +188,9 @@ const pool: Step = ({ g, random, name, x, shape }) => {
     Math.min(bottom, half[0]),
     Math.min(right, half[1]),
   ];
-  const ceilMode = chance(random, 0.3);
+  // PyTorch, whose rule ceil mode is, has it for symmetric padding only
+  const symmetric = padding[0] === padding[2] && padding[1] === padding[3];
+  const ceilMode = symmetric && chance(random, 0.4);
   const outs = [0, 1].map((axis) =>
     windowOutput(
       size[axis] as number,
