@@ -1,0 +1,80 @@
+/**
+ * All commands in one program: declares them, runs the one that the arguments name, and turns what is thrown into one
+ * line on stderr and an exit code. The commands load what they need only when they run, so that help is quick.
+ */
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import type { Act, Register } from './command.js';
+import { exitCodeHelp, exitCodes } from './exit-codes.js';
+import { registerModels } from './models.js';
+import { registerProfile } from './profile.js';
+import { reportError, UsageError } from './report-error.js';
+
+const registers: readonly Register[] = [registerProfile, registerModels];
+
+const examples = `
+Examples:
+  ghostnet classify photo.jpg holiday/           what is on these pictures, with the default network
+  ghostnet classify photo.jpg --model ghostnet-1.0x --top 3
+  ghostnet profile ghostnet-1.0x                 params and MACs of every layer
+  ghostnet bench ghostnet-1.0x --threads 2       how fast it runs here
+${exitCodeHelp}
+GHOSTNET_DEBUG=1 adds the stack to an error; NO_COLOR=1 turns colours off.`;
+
+function version(): string {
+  const data = createRequire(import.meta.url)('../../package.json') as { version: string };
+  return data.version;
+}
+
+/** The declared program. `finish` receives the exit code of the command that ran. */
+export function createProgram(finish: (code: number) => void): Command {
+  const program = new Command('ghostnet')
+    .description(
+      'Ghost networks, compiled on the spot to WebAssembly: classify pictures, count, measure, inspect.',
+    )
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({ outputError: () => {}, getOutHasColors: () => false, getErrHasColors: () => false })
+    .addHelpText('after', examples);
+  const act: Act =
+    (work) =>
+    async (...given) =>
+      finish(await work(...given));
+  for (const register of registers) register(program, act);
+  return program;
+}
+
+/** Runs the command that `args` (without node and script) name; resolves to the exit code and never rejects. */
+export async function runCommand(args: readonly string[]): Promise<number> {
+  let code: number = exitCodes.ok;
+  const program = createProgram((given) => {
+    code = given;
+  });
+  try {
+    if (args.length === 0) {
+      program.outputHelp({ error: true });
+      return exitCodes.usage;
+    }
+    await program.parseAsync(args, { from: 'user' });
+    return code;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) {
+      reportError(error);
+      return error instanceof UsageError ? exitCodes.usage : exitCodes.failure;
+    }
+    if (error.exitCode === 0) return exitCodes.ok;
+    if (error.code !== 'commander.help')
+      reportError(new UsageError(`${usageMessage(error.message)}; see ghostnet --help`));
+    return exitCodes.usage;
+  }
+}
+
+function usageMessage(message: string): string {
+  return message
+    .replace(/^error: /, '')
+    .replace(/\n\((Did you mean .*)\)$/, ' ($1)')
+    .replace(/\.$/, '');
+}
