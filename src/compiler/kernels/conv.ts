@@ -1,0 +1,162 @@
+/**
+ * The kxk convolution on a zero-padded input: the matrix product of pointwise.ts whose input channels are, per quad,
+ * the kernel's rows and columns. Every pixel of a tile has an address of its own, so tiles run across row ends and a
+ * 7x7 map wastes nothing. Weights are [N/4][C/4][kh][kw][lanes][4].
+ */
+
+import type { Pair } from '../../graph/nodes.js';
+import type { FunctionBuilder, Local } from '../emitter/function.js';
+import type { Activation, Isa } from './kernel.js';
+import { emitMatrix, matrixFunction } from './pointwise.js';
+
+export interface ConvSpec {
+  readonly kind: 'conv';
+  /** Quads of the padded input. */
+  readonly inputQuads: number;
+  /** Channels of the last quad that hold data (1 to 4); the others are not read. */
+  readonly lastLanes: number;
+  /** Size of the padded input. */
+  readonly paddedHeight: number;
+  readonly paddedWidth: number;
+  readonly kernel: Pair;
+  readonly stride: Pair;
+  readonly dilation: Pair;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly ranges: readonly number[];
+  readonly activation: Activation;
+  readonly residual: boolean;
+}
+
+/** Input channels of the matrix product. */
+export function convDepth(spec: Pick<ConvSpec, 'inputQuads' | 'lastLanes' | 'kernel'>): number {
+  return ((spec.inputQuads - 1) * 4 + spec.lastLanes) * spec.kernel[0] * spec.kernel[1];
+}
+
+/** (input, weights, bias, output, residual, unit0, unit1). */
+export function emitConv(spec: ConvSpec, isa: Isa): FunctionBuilder {
+  const f = matrixFunction();
+  const { kernel, stride, dilation, paddedWidth, paddedHeight, outWidth, inputQuads, lastLanes } = spec;
+  const plane = paddedHeight * paddedWidth * 16;
+  const rowStep = stride[0] * paddedWidth * 16;
+  const columnStep = stride[1] * 16;
+  // the next pixel to hand out: its address and how many pixels its row has left
+  const next = f.local('i32');
+  const left = f.local('i32');
+  const quad = f.local('i32');
+  const row = f.local('i32');
+  const end = f.local('i32');
+  const column = f.local('i32');
+  const address: Local[] = [];
+  let tile = 0;
+
+  const move = (value: number): void => {
+    for (let i = 0; i < tile; i++) f.increment(address[i] as Local, value);
+  };
+  const oneQuad = (lanes: number, step: Parameters<Parameters<typeof emitMatrix>[3]['loops']>[0]): void => {
+    const body = (): void => step((i) => ({ base: address[i] as Local, offset: 0 }));
+    const run = (steps: number): void => {
+      if (steps === 1) {
+        body();
+        move(4);
+        return;
+      }
+      f.get(address[0] as Local)
+        .i32Const(steps * 4)
+        .op('i32Add')
+        .set(end);
+      f.loop((again) => {
+        body();
+        move(4);
+        f.get(address[0] as Local)
+          .get(end)
+          .op('i32LtU')
+          .brIf(again);
+      });
+    };
+    // with no dilation and full quads, a kernel row is one contiguous run of kw * 4 floats
+    const contiguous = lanes === 4 && dilation[1] === 1;
+    const kernelRow = (): void => {
+      if (contiguous) {
+        run(kernel[1] * 4);
+        return;
+      }
+      f.repeat(column, kernel[1], () => {
+        run(lanes);
+        move(dilation[1] * 16 - lanes * 4);
+      });
+    };
+    const rowLength = contiguous ? kernel[1] * 16 : kernel[1] * dilation[1] * 16;
+    if (kernel[0] === 1) {
+      kernelRow();
+      move(plane - rowLength);
+      return;
+    }
+    f.repeat(row, kernel[0], () => {
+      kernelRow();
+      move(dilation[0] * paddedWidth * 16 - rowLength);
+    });
+    move(plane - kernel[0] * dilation[0] * paddedWidth * 16);
+  };
+
+  return emitMatrix(
+    f,
+    {
+      K: convDepth(spec),
+      P: spec.outHeight * outWidth,
+      ranges: spec.ranges,
+      activation: spec.activation,
+      residual: spec.residual,
+    },
+    isa,
+    {
+      reset: () => f.get(0).set(next).i32Const(outWidth).set(left),
+      advance: () => undefined,
+      begin: (m) => {
+        tile = m;
+        while (address.length < m) address.push(f.local('i32'));
+        for (let i = 0; i < m; i++) {
+          f.get(next).set(address[i] as Local);
+          f.get(left)
+            .i32Const(1)
+            .op('i32Sub')
+            .tee(left)
+            .if(
+              () => f.increment(next, columnStep),
+              () =>
+                f
+                  .increment(next, rowStep - (outWidth - 1) * columnStep)
+                  .i32Const(outWidth)
+                  .set(left),
+            );
+        }
+      },
+      loops: (step) => {
+        const fullQuads = lastLanes === 4 ? inputQuads : inputQuads - 1;
+        if (fullQuads > 1) f.repeat(quad, fullQuads, () => oneQuad(4, step));
+        else if (fullQuads === 1) oneQuad(4, step);
+        if (lastLanes < 4) oneQuad(lastLanes, step);
+      },
+    },
+  );
+}
+
+/**
+ * Weights [N][C][kh][kw] in stored order (N a multiple of 4, C = 4*(inputQuads-1)+lastLanes) to
+ * [N/4][C/4][kh][kw][lanes][4].
+ */
+export function packConv(weights: Float32Array, N: number, C: number, kernel: Pair): Float32Array {
+  const [kh, kw] = kernel;
+  const taps = kh * kw;
+  const packed = new Float32Array(N * C * taps);
+  let at = 0;
+  for (let outQuad = 0; outQuad < N; outQuad += 4)
+    for (let inQuad = 0; inQuad < C; inQuad += 4) {
+      const lanes = Math.min(4, C - inQuad);
+      for (let tap = 0; tap < taps; tap++)
+        for (let lane = 0; lane < lanes; lane++)
+          for (let o = 0; o < 4; o++)
+            packed[at++] = weights[((outQuad + o) * C + inQuad + lane) * taps + tap] as number;
+    }
+  return packed;
+}
