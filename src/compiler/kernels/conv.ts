@@ -1,13 +1,13 @@
 /**
  * The kxk convolution on a zero-padded input: the matrix product of pointwise.ts whose input channels are, per quad,
  * the kernel's rows and columns. Every pixel of a tile has an address of its own, so tiles run across row ends and a
- * 7x7 map wastes nothing. Weights are [N/4][C/4][kh][kw][lanes][4].
+ * 7x7 map wastes nothing.
  */
 
 import type { Pair } from '../../graph/nodes.js';
 import type { FunctionBuilder, Local } from '../emitter/function.js';
 import type { Activation, Isa } from './kernel.js';
-import { emitMatrix, matrixFunction } from './pointwise.js';
+import { emitMatrix, matrixFunction, packMatrix } from './pointwise.js';
 
 export interface ConvSpec {
   readonly kind: 'conv';
@@ -48,13 +48,20 @@ export function emitConv(spec: ConvSpec, isa: Isa): FunctionBuilder {
   const end = f.local('i32');
   const column = f.local('i32');
   const address: Local[] = [];
-  let tile = 0;
+  // addresses that move together, and whether a tile's pixels share one because they never cross a row's end
+  let pointers = 1;
+  let inRow = false;
 
   const move = (value: number): void => {
-    for (let i = 0; i < tile; i++) f.increment(address[i] as Local, value);
+    for (let i = 0; i < pointers; i++) f.increment(address[i] as Local, value);
   };
   const oneQuad = (lanes: number, step: Parameters<Parameters<typeof emitMatrix>[3]['loops']>[0]): void => {
-    const body = (): void => step((i) => ({ base: address[i] as Local, offset: 0 }));
+    const body = (): void =>
+      step((i) =>
+        inRow
+          ? { base: address[0] as Local, offset: i * columnStep }
+          : { base: address[i] as Local, offset: 0 },
+      );
     const run = (steps: number): void => {
       if (steps === 1) {
         body();
@@ -110,25 +117,28 @@ export function emitConv(spec: ConvSpec, isa: Isa): FunctionBuilder {
     },
     isa,
     {
-      reset: () => f.get(0).set(next).i32Const(outWidth).set(left),
+      // an address each: more would leave too few general registers
+      mostPixels: 4,
+      reset: (m) => {
+        inRow = outWidth % m === 0;
+        f.get(0).set(next).i32Const(outWidth).set(left);
+      },
       advance: () => undefined,
       begin: (m) => {
-        tile = m;
-        while (address.length < m) address.push(f.local('i32'));
-        for (let i = 0; i < m; i++) {
+        pointers = inRow ? 1 : m;
+        const pixels = inRow ? m : 1;
+        while (address.length < pointers) address.push(f.local('i32'));
+        for (let i = 0; i < pointers; i++) {
           f.get(next).set(address[i] as Local);
-          f.get(left)
-            .i32Const(1)
-            .op('i32Sub')
-            .tee(left)
-            .if(
-              () => f.increment(next, columnStep),
-              () =>
-                f
-                  .increment(next, rowStep - (outWidth - 1) * columnStep)
-                  .i32Const(outWidth)
-                  .set(left),
-            );
+          f.get(left).i32Const(pixels).op('i32Sub').tee(left);
+          f.if(
+            () => f.increment(next, pixels * columnStep),
+            () =>
+              f
+                .increment(next, rowStep - (outWidth - pixels) * columnStep)
+                .i32Const(outWidth)
+                .set(left),
+          );
         }
       },
       loops: (step) => {
@@ -142,21 +152,19 @@ export function emitConv(spec: ConvSpec, isa: Isa): FunctionBuilder {
 }
 
 /**
- * Weights [N][C][kh][kw] in stored order (N a multiple of 4, C = 4*(inputQuads-1)+lastLanes) to
- * [N/4][C/4][kh][kw][lanes][4].
+ * Weights [N][C][kh][kw] in stored order (N a multiple of 4, C = 4*(inputQuads-1)+lastLanes) to the order of the
+ * walk, [N/8][C/4][kh][kw][lanes][2][4].
  */
 export function packConv(weights: Float32Array, N: number, C: number, kernel: Pair): Float32Array {
-  const [kh, kw] = kernel;
-  const taps = kh * kw;
-  const packed = new Float32Array(N * C * taps);
-  let at = 0;
-  for (let outQuad = 0; outQuad < N; outQuad += 4)
-    for (let inQuad = 0; inQuad < C; inQuad += 4) {
-      const lanes = Math.min(4, C - inQuad);
+  const taps = kernel[0] * kernel[1];
+  const K = C * taps;
+  const walked = new Float32Array(N * K);
+  for (let n = 0; n < N; n++) {
+    let at = n * K;
+    for (let quad = 0; quad < C; quad += 4)
       for (let tap = 0; tap < taps; tap++)
-        for (let lane = 0; lane < lanes; lane++)
-          for (let o = 0; o < 4; o++)
-            packed[at++] = weights[((outQuad + o) * C + inQuad + lane) * taps + tap] as number;
-    }
-  return packed;
+        for (let c = quad; c < Math.min(C, quad + 4); c++)
+          walked[at++] = weights[(n * C + c) * taps + tap] as number;
+  }
+  return packMatrix(walked, N, K);
 }

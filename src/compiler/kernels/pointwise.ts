@@ -1,10 +1,10 @@
 /**
  * The 1x1 convolution and, through an offset per pixel, the kxk convolution: a matrix product of weights
- * [N quads][K][4] with input pixels, tiled over pixels and output quads. One input channel is one pass of the
+ * with input pixels, tiled over pixels and pairs of output quads. One input channel is one pass of the
  * innermost loop: V8 up to version 12 spills when a loop body loads more, and newer ones lose little.
  */
 import { FunctionBuilder, type Local } from '../emitter/function.js';
-import { type Activation, emitActivation, type Isa, pixelTile, quadTiles } from './kernel.js';
+import { type Activation, emitActivation, type Isa, pixelTile } from './kernel.js';
 
 export interface PointwiseSpec {
   readonly kind: 'pointwise';
@@ -32,6 +32,8 @@ export interface MatrixShape {
 
 /** What differs between the 1x1 and the kxk convolution: how input addresses move. */
 export interface InputWalk {
+  /** Pixels that a tile may have at most. */
+  readonly mostPixels: number;
   /** Sets up the input addresses of a tile of m pixels; called once a tile. */
   readonly begin: (m: number) => void;
   /** Emits the loops over the input, calling `step(addresses, offsets)` for every input channel's body. */
@@ -39,12 +41,15 @@ export interface InputWalk {
     step: (pixel: (i: number) => { readonly base: Local; readonly offset: number }) => void,
   ) => void;
   /** Before the first pixel of a quad tile. */
-  readonly reset: () => void;
+  readonly reset: (m: number) => void;
   /** To the next tile of pixels. */
   readonly advance: (m: number) => void;
 }
 
-/** Emits loops over unit ranges, quad tiles and pixel tiles around a walk over the input. */
+/** Quads of a vector product (one pixel) in flight together, to hide latency; V8 11 spills beyond four. */
+const vectorQuads = (isa: Isa): number => (isa.relaxed ? 8 : 4);
+
+/** Emits loops over units and pixel tiles around a walk over the input. */
 export function emitMatrix(
   f: FunctionBuilder,
   shape: MatrixShape,
@@ -53,22 +58,22 @@ export function emitMatrix(
 ): FunctionBuilder {
   const { K, P, activation, residual } = shape;
   const plane = P * 16;
-  const quadBytes = K * 16;
-  const weightBase = f.local('i32');
-  const biasBase = f.local('i32');
-  const outBase = f.local('i32');
-  const residualBase = f.local('i32');
-  const weight = f.local('i32');
-  const out = f.local('i32');
-  const residualAt = f.local('i32');
-  const count = f.local('i32');
-  const times = f.local('i32');
+  const pairBytes = K * 32;
+  const [weightBase, biasBase, outBase, residualBase] = [0, 0, 0, 0].map(() => f.local('i32')) as Four;
+  const [weight, out, residualAt, count] = [0, 0, 0, 0].map(() => f.local('i32')) as Four;
 
   const micro = (m: number, quads: number): void => {
-    const all = f.scratch('v128', m * quads + quads + 1);
+    // one pixel has no use for weights in registers: each is read once
+    const held = m > 1 ? quads : 1;
+    const all = f.scratch('v128', m * quads + held + 1);
     const acc = (i: number, j: number): Local => all[i * quads + j] as Local;
-    const w = (j: number): Local => all[m * quads + j] as Local;
-    const x = all[m * quads + quads] as Local;
+    const w = (j: number): Local => all[m * quads + (m > 1 ? j : 0)] as Local;
+    const x = all[m * quads + held] as Local;
+    const load = (j: number): void => {
+      f.get(weight)
+        .mem('v128Load', (j >> 1) * pairBytes + (j & 1) * 16)
+        .set(w(j));
+    };
     for (let j = 0; j < quads; j++)
       for (let i = 0; i < m; i++) {
         f.get(biasBase).mem('v128Load', j * 16);
@@ -81,16 +86,16 @@ export function emitMatrix(
     f.get(weightBase).set(weight);
     walk.begin(m);
     walk.loops((pixel) => {
-      for (let j = 0; j < quads; j++)
-        f.get(weight)
-          .mem('v128Load', j * quadBytes)
-          .set(w(j));
+      if (m > 1) for (let j = 0; j < quads; j++) load(j);
       for (let i = 0; i < m; i++) {
         const { base, offset } = pixel(i);
         f.get(base).mem('v128Load32Splat', offset).set(x);
-        for (let j = 0; j < quads; j++) f.multiplyAdd(acc(i, j), x, w(j), isa.relaxed);
+        for (let j = 0; j < quads; j++) {
+          if (m === 1) load(j);
+          f.multiplyAdd(acc(i, j), x, w(j), isa.relaxed);
+        }
       }
-      f.increment(weight, 16);
+      f.increment(weight, 32);
     });
     for (let j = 0; j < quads; j++)
       for (let i = 0; i < m; i++) {
@@ -99,55 +104,88 @@ export function emitMatrix(
         f.mem('v128Store', j * plane + i * 16);
       }
   };
-  const advance = (m: number): void => {
-    walk.advance(m);
-    f.increment(out, m * 16);
-    if (residual) f.increment(residualAt, m * 16);
-  };
-  const quadTile = (quads: number): void => {
-    const { m } = pixelTile(P, quads, isa);
+  const tile = (quads: number): void => {
+    const m = P === 1 ? 1 : pixelTile(P, quads === 1 ? 1 : 2, isa, walk.mostPixels);
     const full = Math.floor(P / m);
     const rest = P - full * m;
-    walk.reset();
+    walk.reset(m);
     f.get(outBase).set(out);
     if (residual) f.get(residualBase).set(residualAt);
-    const tile = (): void => {
+    const one = (): void => {
       micro(m, quads);
-      advance(m);
+      walk.advance(m);
+      f.increment(out, m * 16);
+      if (residual) f.increment(residualAt, m * 16);
     };
-    if (full > 1) f.repeat(count, full, tile);
-    else tile();
+    if (full > 1) f.repeat(count, full, one);
+    else one();
     if (rest > 0) micro(rest, quads);
-    f.increment(weightBase, quads * quadBytes)
-      .increment(biasBase, quads * 16)
-      .increment(outBase, quads * plane);
-    if (residual) f.increment(residualBase, quads * plane);
   };
+  const advance = (quads: number): void => {
+    f.increment(biasBase, quads * 16).increment(outBase, quads * plane);
+    if (residual) f.increment(residualBase, quads * plane);
+    f.increment(UNIT0, quads);
+  };
+
   const start = (local: Local, base: number, size: number): void => {
     f.get(base).get(UNIT0).i32Const(size).op('i32Mul').op('i32Add').set(local);
   };
-  start(weightBase, WEIGHTS, quadBytes);
   start(biasBase, BIAS, 16);
   start(outBase, OUT, plane);
   if (residual) start(residualBase, RESIDUAL, plane);
-  const range = (length: number): void => {
-    for (const tile of quadTiles(length, P, isa)) {
-      if (tile.times > 1) f.repeat(times, tile.times, () => quadTile(tile.quads));
-      else quadTile(tile.quads);
-    }
+  // weights come in pairs of quads; an odd unit starts in the middle of one
+  f.get(WEIGHTS).get(UNIT0).i32Const(1).op('i32ShrU').i32Const(pairBytes).op('i32Mul').op('i32Add');
+  f.get(UNIT0).i32Const(1).op('i32And').i32Const(16).op('i32Mul').op('i32Add').set(weightBase);
+
+  const most = Math.max(...shape.ranges);
+  const widths = [...(P === 1 ? [vectorQuads(isa)] : []), 2].filter((quads) => quads <= most);
+  const odd = shape.ranges.some((length) => length % 2 === 1);
+  const single = (): void => {
+    tile(1);
+    // from the first half of a pair to its second, or on to the next pair
+    f.get(weightBase)
+      .i32Const(16)
+      .i32Const(pairBytes - 16)
+      .get(UNIT0)
+      .i32Const(1)
+      .op('i32And')
+      .op('i32Eqz');
+    f.op('select').op('i32Add').set(weightBase);
+    advance(1);
   };
-  const [only] = shape.ranges;
-  if (shape.ranges.length === 1 && only !== undefined) range(only);
-  else
-    for (const length of shape.ranges)
-      f.get(UNIT1)
-        .get(UNIT0)
-        .op('i32Sub')
-        .i32Const(length)
-        .op('i32Eq')
-        .if(() => range(length));
+  const choose = (at: number): void => {
+    const quads = widths[at];
+    if (quads === undefined) {
+      single();
+      return;
+    }
+    const wide = (): void => {
+      tile(quads);
+      f.increment(weightBase, (quads / 2) * pairBytes);
+      advance(quads);
+    };
+    if (quads === 2 && !odd) {
+      wide();
+      return;
+    }
+    // an even unit with room for the whole width
+    f.get(UNIT0).i32Const(1).op('i32And').op('i32Eqz');
+    f.get(UNIT1).get(UNIT0).op('i32Sub').i32Const(quads).op('i32GeS').op('i32And');
+    f.if(wide, () => choose(at + 1));
+  };
+  f.get(UNIT0)
+    .get(UNIT1)
+    .op('i32LtS')
+    .if(() => {
+      f.loop((next) => {
+        choose(0);
+        f.get(UNIT0).get(UNIT1).op('i32LtS').brIf(next);
+      });
+    });
   return f;
 }
+
+type Four = [Local, Local, Local, Local];
 
 /** Parameters of matrix kernels: input, weights, bias, output, residual, unit0, unit1. */
 export function matrixFunction(): FunctionBuilder {
@@ -163,6 +201,7 @@ export function emitPointwise(spec: PointwiseSpec, isa: Isa): FunctionBuilder {
   const groupEnd = f.local('i32');
   const weightEnd = f.local('i32');
   return emitMatrix(f, spec, isa, {
+    mostPixels: 12,
     reset: () => f.get(IN).set(pixelBase),
     advance: (m) => f.increment(pixelBase, m * 16),
     begin: () => f.get(pixelBase).set(address),
@@ -190,12 +229,15 @@ export function emitPointwise(spec: PointwiseSpec, isa: Isa): FunctionBuilder {
   });
 }
 
-/** Weights [N][K] in stored order to [N/4][K][4]; N and K are multiples of 4. */
+/**
+ * Weights [N][K] in stored order (N a multiple of 4) to pairs of quads, [N/8][K][2][4]; an odd last quad has a pair
+ * of its own, half empty. Pairs lie together because streams a multiple of 4 KiB apart evict each other.
+ */
 export function packMatrix(weights: Float32Array, N: number, K: number): Float32Array {
-  const packed = new Float32Array(N * K);
-  let at = 0;
-  for (let quad = 0; quad < N; quad += 4)
-    for (let k = 0; k < K; k++)
-      for (let lane = 0; lane < 4; lane++) packed[at++] = weights[(quad + lane) * K + k] as number;
+  const packed = new Float32Array(Math.ceil(N / 8) * 8 * K);
+  for (let n = 0; n < N; n++) {
+    const base = (n >> 3) * 8 * K + (n & 7);
+    for (let k = 0; k < K; k++) packed[base + k * 8] = weights[n * K + k] as number;
+  }
   return packed;
 }
