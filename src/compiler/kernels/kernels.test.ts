@@ -3,34 +3,20 @@
  * with the units in one range and in two: the bits must not depend on the split.
  */
 import { describe, expect, it } from 'vitest';
+import { isas, runKernel } from '../../../test/kernel-harness.js';
 import { Random } from '../../models/random.js';
-import { ModuleBuilder } from '../emitter/module.js';
 import { type ConvSpec, packConv } from './conv.js';
 import { type DepthwiseSpec, packDepthwise } from './depthwise.js';
 import type { Activation, Isa } from './kernel.js';
 import { packMatrix } from './pointwise.js';
-import { emitKernel, type KernelSpec } from './registry.js';
-
-function compile(spec: KernelSpec, isa: Isa): BufferSource {
-  const module = new ModuleBuilder();
-  module.add(emitKernel(spec, isa), 'run');
-  return module.encode({ initial: 64 }) as BufferSource;
-}
-
-const relaxedWorks = WebAssembly.validate(
-  compile(
-    { kind: 'pointwise', K: 4, P: 1, ranges: [1], activation: null, residual: false },
-    { relaxed: true },
-  ),
-);
-const isas: readonly Isa[] = relaxedWorks ? [{ relaxed: false }, { relaxed: true }] : [{ relaxed: false }];
+import type { KernelSpec } from './registry.js';
 
 const random = new Random(5);
 function floats(count: number): Float32Array {
   return Float32Array.from({ length: count }, () => random.normal());
 }
 
-/** Runs a kernel on the given arrays; the array at `output` is returned as it is afterwards. */
+/** Runs a kernel on copies of the given arrays; the copy of the array at `output` is returned as it is afterwards. */
 function run(
   spec: KernelSpec,
   isa: Isa,
@@ -38,19 +24,9 @@ function run(
   output: number,
   ranges: readonly (readonly [number, number])[],
 ): Float32Array {
-  const memory = new WebAssembly.Memory({ initial: 64 });
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(compile(spec, isa)), { env: { memory } });
-  let top = 1024;
-  const addresses = args.map((arg) => {
-    if (typeof arg === 'number') return arg;
-    const address = top;
-    new Uint8Array(memory.buffer).set(new Uint8Array(arg.buffer, arg.byteOffset, arg.byteLength), address);
-    top += (arg.byteLength + 127) & ~63;
-    return address;
-  });
-  for (const [from, to] of ranges)
-    (instance.exports['run'] as (...a: number[]) => void)(...addresses, from, to);
-  return new Float32Array(memory.buffer, addresses[output], (args[output] as Float32Array).length).slice();
+  const copies = args.map((arg) => (typeof arg === 'number' ? null : arg.slice()));
+  runKernel(spec, isa, copies, ranges);
+  return copies[output] as Float32Array;
 }
 
 /** Runs in one range and in two; both must give the same bits. Returns the result of each isa. */
@@ -320,6 +296,23 @@ describe('pools', () => {
       countIncludePad,
     };
     for (const result of runAll(spec, [input, new Float32Array(C * P)], 1, C / 4)) close(result, expected);
+  });
+
+  it('ceil mode: a window may reach beyond the padding, which never counts', () => {
+    // one row of 6, padding 1, window 3, stride 3: starts at -1, 2 and 5; the last window has 5, the padding, nothing
+    const input = Float32Array.from({ length: 6 * 4 }, (_, i) => -1 - (i >> 2));
+    const shape = { height: 1, width: 6, kernel: [1, 3], stride: [1, 3], padding: [0, 1, 0, 1] } as const;
+    const size = { outHeight: 1, outWidth: 3 } as const;
+    const pool = (mode: 'max' | 'average', countIncludePad: boolean): number[][] =>
+      runAll(
+        { kind: 'pool', mode, ...shape, ...size, countIncludePad },
+        [input, new Float32Array(12)],
+        1,
+        1,
+      ).map((result) => [result[0], result[4], result[8]] as number[]);
+    for (const result of pool('max', true)) expect(result).toEqual([-1, -3, -6]);
+    for (const result of pool('average', false)) expect(result).toEqual([-1.5, -4, -6]);
+    for (const result of pool('average', true)) expect(result).toEqual([-1, -4, -3]);
   });
 
   it.each([1, 3, 4, 49])('global average of %i pixels', (P) => {
