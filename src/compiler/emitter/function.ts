@@ -4,155 +4,19 @@
  * nothing is reordered or optimised here.
  */
 import { ByteWriter } from './bytes.js';
-
-/** Value types of the binary format. */
-export const valueTypes = { i32: 0x7f, f32: 0x7d, v128: 0x7b } as const;
-export type ValueType = keyof typeof valueTypes;
+import {
+  type MemoryName,
+  memory,
+  type PlainName,
+  plain,
+  type SimdName,
+  simd,
+  type ValueType,
+  valueTypes,
+} from './opcodes.js';
 
 /** Index of a parameter or local. */
 export type Local = number;
-
-/** Two-operand and one-operand instructions that are a bare opcode. */
-const plain = {
-  i32Eqz: 0x45,
-  i32Eq: 0x46,
-  i32Ne: 0x47,
-  i32LtS: 0x48,
-  i32LtU: 0x49,
-  i32GtS: 0x4a,
-  i32GtU: 0x4b,
-  i32LeS: 0x4c,
-  i32LeU: 0x4d,
-  i32GeS: 0x4e,
-  i32GeU: 0x4f,
-  i32Add: 0x6a,
-  i32Sub: 0x6b,
-  i32Mul: 0x6c,
-  i32DivU: 0x6e,
-  i32RemU: 0x70,
-  i32And: 0x71,
-  i32Or: 0x72,
-  i32Xor: 0x73,
-  i32Shl: 0x74,
-  i32ShrS: 0x75,
-  i32ShrU: 0x76,
-  f32Lt: 0x5d,
-  f32Gt: 0x5e,
-  f32Abs: 0x8b,
-  f32Neg: 0x8c,
-  f32Sqrt: 0x91,
-  f32Add: 0x92,
-  f32Sub: 0x93,
-  f32Mul: 0x94,
-  f32Div: 0x95,
-  f32Min: 0x96,
-  f32Max: 0x97,
-  f32ConvertI32S: 0xb2,
-  f32ConvertI32U: 0xb3,
-  i32TruncF32S: 0xa8,
-  i32ReinterpretF32: 0xbc,
-  f32ReinterpretI32: 0xbe,
-  drop: 0x1a,
-  select: 0x1b,
-  return: 0x0f,
-  unreachable: 0x00,
-} as const;
-
-/** SIMD instructions without immediates (after the 0xfd prefix). */
-const simd = {
-  i8x16Swizzle: 14,
-  i8x16Splat: 15,
-  i16x8Splat: 16,
-  i32x4Splat: 17,
-  f32x4Splat: 19,
-  f32x4Eq: 0x41,
-  f32x4Ne: 0x42,
-  f32x4Lt: 0x43,
-  f32x4Gt: 0x44,
-  f32x4Le: 0x45,
-  f32x4Ge: 0x46,
-  i32x4Eq: 0x37,
-  i32x4GtS: 0x3b,
-  v128Not: 0x4d,
-  v128And: 0x4e,
-  v128AndNot: 0x4f,
-  v128Or: 0x50,
-  v128Xor: 0x51,
-  v128Bitselect: 0x52,
-  v128AnyTrue: 0x53,
-  i8x16NarrowI16x8S: 0x65,
-  i8x16NarrowI16x8U: 0x66,
-  i8x16Add: 0x6e,
-  i8x16Sub: 0x71,
-  i16x8NarrowI32x4S: 0x85,
-  i16x8NarrowI32x4U: 0x86,
-  i16x8ExtendLowI8x16S: 0x87,
-  i16x8ExtendHighI8x16S: 0x88,
-  i16x8ExtendLowI8x16U: 0x89,
-  i16x8ExtendHighI8x16U: 0x8a,
-  i16x8Add: 0x8e,
-  i16x8Mul: 0x95,
-  i16x8MinS: 0x96,
-  i16x8MaxS: 0x98,
-  i32x4ExtendLowI16x8S: 0xa7,
-  i32x4ExtendHighI16x8S: 0xa8,
-  i32x4Shl: 0xab,
-  i32x4ShrS: 0xac,
-  i32x4ShrU: 0xad,
-  i32x4Add: 0xae,
-  i32x4Sub: 0xb1,
-  i32x4Mul: 0xb5,
-  i32x4MinS: 0xb6,
-  i32x4MaxS: 0xb8,
-  i32x4DotI16x8S: 0xba,
-  f32x4Abs: 0xe0,
-  f32x4Neg: 0xe1,
-  f32x4Sqrt: 0xe3,
-  f32x4Add: 0xe4,
-  f32x4Sub: 0xe5,
-  f32x4Mul: 0xe6,
-  f32x4Div: 0xe7,
-  f32x4Min: 0xe8,
-  f32x4Max: 0xe9,
-  f32x4Pmin: 0xea,
-  f32x4Pmax: 0xeb,
-  f32x4Floor: 0x68,
-  f32x4Nearest: 0x6a,
-  i32x4TruncSatF32x4S: 0xf8,
-  f32x4ConvertI32x4S: 0xfa,
-  f32x4RelaxedMadd: 0x105,
-  f32x4RelaxedNmadd: 0x106,
-  i16x8RelaxedDotI8x16I7x16S: 0x112,
-  i32x4RelaxedDotI8x16I7x16AddS: 0x113,
-} as const;
-
-/** Memory instructions [prefix or 0, opcode, log2 alignment]; the offset is an argument. */
-const memory = {
-  i32Load: [0, 0x28, 2],
-  i32Load8S: [0, 0x2c, 0],
-  i32Load8U: [0, 0x2d, 0],
-  f32Load: [0, 0x2a, 2],
-  i32Store: [0, 0x36, 2],
-  i32Store8: [0, 0x3a, 0],
-  f32Store: [0, 0x38, 2],
-  v128Load: [0xfd, 0, 4],
-  v128Load8Splat: [0xfd, 7, 0],
-  v128Load16Splat: [0xfd, 8, 1],
-  v128Load32Splat: [0xfd, 9, 2],
-  v128Load64Splat: [0xfd, 10, 3],
-  v128Load32Zero: [0xfd, 92, 2],
-  v128Load64Zero: [0xfd, 93, 3],
-  v128Store: [0xfd, 11, 4],
-  atomicNotify: [0xfe, 0x00, 2],
-  atomicWait32: [0xfe, 0x01, 2],
-  i32AtomicLoad: [0xfe, 0x10, 2],
-  i32AtomicStore: [0xfe, 0x17, 2],
-  i32AtomicAdd: [0xfe, 0x1e, 2],
-} as const;
-
-type PlainName = keyof typeof plain;
-type SimdName = keyof typeof simd;
-type MemoryName = keyof typeof memory;
 
 export class FunctionBuilder {
   readonly params: readonly ValueType[];
@@ -199,6 +63,11 @@ export class FunctionBuilder {
 
   i32Const(value: number): this {
     this.#code.byte(0x41);
+    this.#code.signed(value);
+    return this;
+  }
+  i64Const(value: number): this {
+    this.#code.byte(0x42);
     this.#code.signed(value);
     return this;
   }

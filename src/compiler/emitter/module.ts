@@ -1,6 +1,7 @@
 /** Puts function bodies together into a WebAssembly module with one imported memory. */
 import { ByteWriter } from './bytes.js';
-import { type FunctionBuilder, valueTypes } from './function.js';
+import type { FunctionBuilder } from './function.js';
+import { valueTypes } from './opcodes.js';
 
 export interface MemoryImport {
   /** Pages of 64 KiB. */

@@ -59,6 +59,15 @@ function columnTiles(spec: DepthwiseSpec, most: number): readonly ColumnTile[] {
   return tiles;
 }
 
+/**
+ * Pixels of a tile, by measurement. With fused multiply-add, as many as leave room for a row of weights. V8 11, the
+ * engine without it, moves all loads of a loop body before its arithmetic: narrow windows need small tiles there.
+ */
+function mostPixels({ kernel, stride, outWidth }: DepthwiseSpec, isa: Isa): number {
+  if (!isa.relaxed && kernel[1] <= 3 && outWidth > 8) return stride[1] === 1 ? 4 : 3;
+  return Math.max(2, Math.min(8, 14 - Math.min(kernel[1], 7)));
+}
+
 /** (input, weights, bias, output, residual, output2, affine2, residual2, unit0, unit1). */
 export function emitDepthwise(spec: DepthwiseSpec, isa: Isa): FunctionBuilder {
   const f = new FunctionBuilder(['i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32', 'i32']);
@@ -83,7 +92,7 @@ export function emitDepthwise(spec: DepthwiseSpec, isa: Isa): FunctionBuilder {
     i32(),
     i32(),
   ];
-  const most = Math.max(2, Math.min(8, 14 - Math.min(kw, 7)));
+  const most = mostPixels(spec, isa);
   const tiles = columnTiles(spec, most);
 
   /** One tile; `column` is the input column of its first window relative to `rowAt` (absolute when clipped). */
