@@ -1,0 +1,139 @@
+/**
+ * Puts a scheduled and planned program into one WebAssembly module: a function per kernel spec, and per thread a main
+ * function that calls them with constant addresses, image after image, waiting at barriers.
+ *
+ * main<t>(base, mayWait): `base` is the barrier counter's value when the run starts, the same for all threads;
+ * `mayWait` 0 makes barriers spin only (a browser's main thread must not sleep).
+ */
+import { FunctionBuilder } from './emitter/function.js';
+import { ModuleBuilder } from './emitter/module.js';
+import type { Isa } from './kernels/kernel.js';
+import { emitKernel, type KernelSpec, kernelKey } from './kernels/registry.js';
+import type { MemoryPlan } from './memory-plan.js';
+import type { Operand } from './program.js';
+import type { Call, Schedule, ScheduledStep } from './schedule.js';
+
+/** Fixed addresses below `start`, which everything else stands behind. */
+export const controlBlock = {
+  counter: 64,
+  waiters: 128,
+  epoch: 192,
+  base: 256,
+  stop: 320,
+  start: 1024,
+} as const;
+
+/** Looks at the counter before a waiting thread goes to sleep. */
+const spins = 10_000;
+
+/** barrier(target, mayWait): counts this thread in and returns when the counter has reached the target. */
+function emitBarrier(): FunctionBuilder {
+  const { counter, waiters } = controlBlock;
+  const f = new FunctionBuilder(['i32', 'i32']);
+  const seen = f.local('i32');
+  const left = f.local('i32');
+  const addTo = (address: number, value: number): FunctionBuilder =>
+    f.i32Const(0).i32Const(value).mem('i32AtomicAdd', address);
+  const isLast = addTo(counter, 1).i32Const(1).op('i32Add').get(0).op('i32Eq');
+  isLast.if(() => {
+    f.i32Const(0)
+      .mem('i32AtomicLoad', waiters)
+      .if(() => f.i32Const(0).i32Const(0x7fffffff).mem('atomicNotify', counter).op('drop'));
+    f.op('return');
+  });
+  f.i32Const(spins).set(left);
+  f.loop((again) => {
+    f.i32Const(0).mem('i32AtomicLoad', counter).tee(seen).get(0).op('i32Sub').i32Const(0).op('i32LtS');
+    f.if(() => {
+      f.get(left).i32Const(1).op('i32Sub').tee(left).brIf(again);
+      f.get(1).if(() => {
+        addTo(waiters, 1).op('drop');
+        f.i32Const(0).get(seen).i64Const(-1).mem('atomicWait32', counter).op('drop');
+        addTo(waiters, -1).op('drop');
+      });
+      f.i32Const(spins).set(left).br(again);
+    });
+  });
+  return f;
+}
+
+export interface AssembleOptions {
+  readonly isa: Isa;
+  readonly batch: number;
+  readonly pages: number;
+  /** Address of the packed weights. */
+  readonly weights: number;
+  /** Export `step<i>` for every step. Only with one thread. */
+  readonly profile: boolean;
+}
+
+export function assemble(schedule: Schedule, plan: MemoryPlan, options: AssembleOptions): Uint8Array {
+  const { isa, batch, weights } = options;
+  const { threads } = schedule;
+  const module = new ModuleBuilder();
+  const barrier = threads > 1 ? module.add(emitBarrier()) : -1;
+  const barriersPerImage = schedule.barriers + 1;
+
+  const pushOperand = (f: FunctionBuilder, operand: Operand, image: number): void => {
+    if (operand.kind === 'none') f.i32Const(0);
+    else if (operand.kind === 'weights') f.i32Const(weights + operand.offset);
+    else {
+      const { buffer, offset } = operand;
+      f.i32Const((plan.address.get(buffer) ?? 0) + offset);
+      if (batch > 1 && buffer.role !== 'scratch')
+        f.get(image).i32Const(buffer.bytes).op('i32Mul').op('i32Add');
+    }
+  };
+  const pushCall = (f: FunctionBuilder, step: ScheduledStep, call: Call, image: number): void => {
+    const spec = withRanges(call.part.spec, step.ranges);
+    const index = module.once(kernelKey(spec), () => emitKernel(spec, isa));
+    for (const operand of call.part.operands) pushOperand(f, operand, image);
+    f.i32Const(call.unit0).i32Const(call.unit1).call(index);
+  };
+
+  for (let thread = 0; thread < threads; thread++) {
+    const f = new FunctionBuilder(['i32', 'i32']);
+    const [image, count] = [f.local('i32'), f.local('i32')];
+    const wait = (number: number): void => {
+      f.get(0)
+        .i32Const(threads * (number + 1))
+        .op('i32Add')
+        .get(1)
+        .call(barrier);
+    };
+    const oneImage = (): void => {
+      let interval = 0;
+      schedule.steps.forEach((step) => {
+        if (threads > 1 && step.interval > interval) wait(interval);
+        interval = step.interval;
+        for (const call of step.calls[thread] ?? []) pushCall(f, step, call, image);
+      });
+      if (threads > 1) wait(schedule.barriers);
+    };
+    if (batch === 1) oneImage();
+    else
+      f.repeat(count, batch, () => {
+        oneImage();
+        f.increment(image, 1);
+        if (threads > 1) f.increment(0, threads * barriersPerImage);
+      });
+    module.add(f, `main${thread}`);
+  }
+  if (options.profile)
+    schedule.steps.forEach((step, i) => {
+      const f = new FunctionBuilder([]);
+      const image = f.local('i32');
+      for (const call of step.calls[0] ?? []) pushCall(f, step, call, image);
+      module.add(f, `step${i}`);
+    });
+  return module.encode(
+    threads > 1
+      ? { initial: options.pages, maximum: options.pages, shared: true }
+      : { initial: options.pages, maximum: options.pages },
+  );
+}
+
+/** Matrix kernels have code of their own for each length of unit range. */
+function withRanges(spec: KernelSpec, ranges: readonly number[]): KernelSpec {
+  return spec.kind === 'pointwise' || spec.kind === 'conv' ? { ...spec, ranges } : spec;
+}

@@ -1,0 +1,123 @@
+/**
+ * graph + weights to one WebAssembly module, one packed weight image and a manifest that says how to run them. Pure:
+ * touches no file and starts nothing; src/runtime runs the result and does not need this file.
+ */
+import { rangeError } from '../errors.js';
+import type { Graph, Weights } from '../graph/graph.js';
+import { eliminateDeadNodes } from '../passes/eliminate-dead-nodes.js';
+import { foldBatchNorm } from '../passes/fold-batch-norm.js';
+import { assemble, controlBlock } from './assemble.js';
+import { checkPlan } from './check-plan.js';
+import type { CompiledModel, Port } from './compiled-model.js';
+import { lower } from './lower.js';
+import { align, planMemory } from './memory-plan.js';
+import { type PortBuffer, type Program, stepBytes } from './program.js';
+import { schedule } from './schedule.js';
+
+export interface CompileOptions {
+  /** Images per run. Default 1. */
+  readonly batch?: number;
+  /** Other [C, H, W] for inputs by node name, e.g. another image size. */
+  readonly inputShapes?: Readonly<Record<string, readonly number[]>>;
+  /** Threads that share every layer; results are the same to the bit. Default 1. */
+  readonly threads?: number;
+  /** Use the fused multiply-add of relaxed SIMD; the engine must have it. Default false. */
+  readonly relaxed?: boolean;
+  /** Export every step of its own, so that it can be timed. Only with one thread. Default false. */
+  readonly profile?: boolean;
+  /** Check schedule and memory plan by replaying them. Slow. Default false. */
+  readonly check?: boolean;
+}
+
+const maximumThreads = 32;
+const pageBytes = 65536;
+const maximumPages = 65536;
+
+function checkOptions(options: CompileOptions): void {
+  const { threads = 1, profile = false } = options;
+  if (!Number.isInteger(threads) || threads < 1 || threads > maximumThreads)
+    throw rangeError(
+      'BAD_THREADS',
+      `compile: threads: given ${threads}, expected a whole number from 1 to ${maximumThreads}`,
+    );
+  if (profile && threads > 1)
+    throw rangeError(
+      'BAD_THREADS',
+      `compile: threads: given ${threads} with profile, expected 1: steps are timed one by one`,
+    );
+}
+
+/**
+ * Compiles a graph for fixed shapes. Batch norm is folded and dead nodes are removed first; the graph and the weights
+ * given stay as they are. Inputs are [N, C, H, W] (or [N, C]) in planar order, outputs likewise.
+ * Throws RangeError `WEIGHTS_MISSING`, `SHAPE_MISMATCH`, `BAD_BATCH`, `BAD_THREADS` or `TOO_LARGE`.
+ */
+export function compile(graph: Graph, weights: Weights, options: CompileOptions = {}): CompiledModel {
+  checkOptions(options);
+  const { batch = 1, threads = 1, relaxed = false, profile = false } = options;
+  const folded = foldBatchNorm(graph, weights);
+  const clean = eliminateDeadNodes(folded.graph, folded.weights);
+  const program = lower(clean.graph, clean.weights, options);
+  const scheduled = schedule(program, threads);
+  const ports = [...program.inputs, ...program.outputs].map((port) => port.buffer);
+  const weightsAddress = controlBlock.start;
+  const plan = planMemory(scheduled, ports, batch, align(weightsAddress + program.weightBytes));
+  if (options.check) {
+    const problems = checkPlan(program, scheduled, plan);
+    if (problems.length > 0) throw new Error(`compile "${graph.name}": bad plan:\n${problems.join('\n')}`);
+  }
+  const pages = Math.ceil(plan.end / pageBytes);
+  if (pages > maximumPages)
+    throw rangeError(
+      'TOO_LARGE',
+      `compile "${graph.name}": needs ${plan.end} bytes of memory, the limit is ${maximumPages * pageBytes}; take a smaller batch or image`,
+    );
+  const wasm = assemble(scheduled, plan, {
+    isa: { relaxed },
+    batch,
+    pages,
+    weights: weightsAddress,
+    profile,
+  });
+  const port = (name: string, { shape, buffer }: PortBuffer): Port => ({
+    name,
+    shape,
+    address: plan.address.get(buffer) ?? 0,
+  });
+  const byName = new Map(program.outputs.map((output) => [output.name, output]));
+  return {
+    wasm,
+    weights: weightImage(program),
+    manifest: {
+      version: 1,
+      name: graph.name,
+      batch,
+      threads,
+      relaxed,
+      profile,
+      pages,
+      weightsAddress,
+      scratchBytes: plan.scratchBytes,
+      control: controlBlock,
+      inputs: program.inputs.map((input) => port(input.name, input)),
+      // passes may have renamed an output node: the graph's own names stand
+      outputs: graph.outputs.map((name, i) =>
+        port(name, byName.get(clean.graph.outputs[i] as string) as PortBuffer),
+      ),
+      steps: program.steps.map((step) => ({
+        name: step.name,
+        kernel: step.parts[0]?.spec.kind ?? '',
+        nodes: step.nodes,
+        macs: step.macs,
+        bytes: stepBytes(step),
+      })),
+    },
+  };
+}
+
+function weightImage(program: Program): Uint8Array {
+  const image = new Uint8Array(program.weightBytes);
+  for (const { offset, data } of program.weights)
+    image.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+  return image;
+}

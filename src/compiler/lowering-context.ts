@@ -1,0 +1,360 @@
+/**
+ * What lowering knows while it walks through the operations: where every value is stored, which buffer a new value
+ * goes to, whether a stored value may be overwritten, and the helper steps that change a layout (import, pad,
+ * repack). The operations themselves are lowered in the lower-*.ts files beside this one.
+ */
+import { rangeError } from '../errors.js';
+import type { Graph, Tensor, Weights } from '../graph/graph.js';
+import type { Padding } from '../graph/nodes.js';
+import type { Shapes } from '../graph/shapes.js';
+import type { FusedGraph, Operation } from './fuse.js';
+import {
+  denseRun,
+  isOneToOne,
+  planeBytes,
+  quadSpan,
+  relativePositions,
+  samePositions,
+  spread,
+  type View,
+} from './layout.js';
+import { type Operand, ProgramBuilder, type VirtualBuffer } from './program.js';
+
+/** Bytes of a buffer that hold one value; a concatenation's buffer has several such runs. */
+interface Segment {
+  readonly first: number;
+  readonly end: number;
+  /** The operation's output that is stored there now. */
+  value: string;
+}
+
+function byteSpan(view: View): { readonly first: number; readonly end: number } {
+  const { first, end } = quadSpan(view.positions);
+  return { first: first * planeBytes(view), end: end * planeBytes(view) };
+}
+
+export interface Size {
+  readonly height: number;
+  readonly width: number;
+}
+
+export class LoweringContext {
+  readonly graph: Graph;
+  readonly weights: Weights;
+  readonly shapes: Shapes;
+  readonly fused: FusedGraph;
+  readonly program = new ProgramBuilder();
+  readonly #views = new Map<string, View>();
+  readonly #inputs = new Map<string, VirtualBuffer>();
+  readonly #groupBuffers = new Map<string, VirtualBuffer>();
+  readonly #gated = new Map<string, string>();
+  readonly #groupSizes = new Map<string, number>();
+  readonly #segments = new Map<VirtualBuffer, Segment[]>();
+  readonly #copies = new WeakMap<View, Map<string, View>>();
+
+  constructor(graph: Graph, weights: Weights, shapes: Shapes, fused: FusedGraph) {
+    this.graph = graph;
+    this.weights = weights;
+    this.shapes = shapes;
+    this.fused = fused;
+    for (const node of graph.nodes)
+      if (node.kind === 'mul') this.#gated.set(node.inputs[1] as string, node.inputs[0] as string);
+    for (const item of fused.items) {
+      const group = fused.group(item.kind === 'operation' ? item.operation.output : item.node.name);
+      this.#groupSizes.set(group, (this.#groupSizes.get(group) ?? 0) + 1);
+    }
+  }
+
+  /** H and W of a node's output; 1 and 1 for flattened features. */
+  size(name: string): Size {
+    const [, , height = 1, width = 1] = this.shapes.get(name) ?? [];
+    return { height, width };
+  }
+
+  channels(name: string): number {
+    return this.shapes.get(name)?.[1] ?? 0;
+  }
+
+  /** A parameter's values. Throws RangeError `WEIGHTS_MISSING` or `SHAPE_MISMATCH`. */
+  parameter(name: string): Float32Array {
+    const tensor: Tensor | undefined = this.weights.get(name);
+    const shape = this.graph.parameters[name]?.shape ?? [];
+    if (!tensor)
+      throw rangeError(
+        'WEIGHTS_MISSING',
+        `compile "${this.graph.name}": no weights for parameter "${name}"; load or initialise them`,
+      );
+    if (tensor.shape.join() !== shape.join())
+      throw rangeError(
+        'SHAPE_MISMATCH',
+        `compile "${this.graph.name}": parameter "${name}": given [${tensor.shape.join(', ')}], expected [${shape.join(', ')}]`,
+      );
+    return tensor.data;
+  }
+
+  addInput(name: string, buffer: VirtualBuffer): void {
+    this.#inputs.set(name, buffer);
+  }
+
+  has(name: string): boolean {
+    return this.#views.has(name);
+  }
+
+  setView(name: string, view: View): void {
+    this.#views.set(name, view);
+  }
+
+  /** Where a value is stored; a network input is brought into the inner layout when it is first asked for. */
+  view(name: string): View {
+    const known = this.#views.get(name);
+    if (known) return known;
+    const channels = this.channels(name);
+    const view = this.place(name, this.size(name), denseRun(channels), Math.ceil(channels / 4));
+    this.#import(name, view, [0, 0, 0, 0]);
+    this.#views.set(name, view);
+    return view;
+  }
+
+  /** The buffer that a concatenation and its inputs share, if anything is stored there yet. */
+  groupBuffer(name: string): VirtualBuffer | undefined {
+    return this.#groupBuffers.get(this.fused.group(name));
+  }
+
+  /** A fresh place for a value whose channels have these positions relative to its first quad. */
+  place(name: string, size: Size, positions: Int32Array, quads: number): View {
+    const group = this.fused.group(name);
+    let buffer = this.#groupBuffers.get(group);
+    if (!buffer) {
+      buffer = this.program.buffer(group, 0);
+      this.#groupBuffers.set(group, buffer);
+    }
+    const first = buffer.bytes / planeBytes(size);
+    const start = buffer.bytes;
+    buffer.bytes += quads * planeBytes(size);
+    this.#segmentsOf(buffer).push({ first: start, end: buffer.bytes, value: name });
+    return {
+      buffer,
+      height: size.height,
+      width: size.width,
+      positions: positions.map((position) => (position < 0 ? -1 : position + first * 4)),
+    };
+  }
+
+  /** A place in a buffer of its own that no concatenation sees. */
+  temporary(name: string, size: Size, positions: Int32Array, quads: number): View {
+    const buffer = this.program.buffer(name, quads * planeBytes(size));
+    return { buffer, height: size.height, width: size.width, positions };
+  }
+
+  /**
+   * Whether the operation may write its output over `view`: nothing reads what is stored there later, no
+   * concatenation wants the output elsewhere, and the operation reads the same buffer through none of `others`.
+   */
+  canOverwrite(view: View, operation: Operation, others: readonly View[]): boolean {
+    const group = this.fused.group(operation.output);
+    const free = (this.#groupSizes.get(group) ?? 0) <= 1 || this.#groupBuffers.get(group) === view.buffer;
+    if (!free || view.buffer.role !== 'scratch' || !isOneToOne(view.positions)) return false;
+    if (others.some((other) => other.buffer === view.buffer)) return false;
+    const span = byteSpan(view);
+    const segments = this.#segments.get(view.buffer) ?? [];
+    // copies made by this class have no segments: others may ask for them again
+    if (segments.length === 0) return false;
+    return segments.every((segment) => {
+      if (segment.end <= span.first || segment.first >= span.end) return true;
+      const inside = segment.first >= span.first && segment.end <= span.end;
+      return inside && (this.fused.lastUse.get(segment.value) ?? -1) <= operation.position;
+    });
+  }
+
+  /** The output takes the place of `view`. */
+  overwrite(view: View, output: string): View {
+    const span = byteSpan(view);
+    for (const segment of this.#segmentsOf(view.buffer))
+      if (segment.first >= span.first && segment.end <= span.end) segment.value = output;
+    return { ...view };
+  }
+
+  /** Quads [first, first + count) of a view's buffer as an operand of which a unit touches one quad. */
+  quads(view: View, access: 'read' | 'write', first = quadSpan(view.positions).first): Operand {
+    const plane = planeBytes(view);
+    return { kind: 'buffer', buffer: view.buffer, offset: first * plane, access, extent: { perUnit: plane } };
+  }
+
+  /** The run of quads [first, end), all of it read by every unit. */
+  whole(view: View, span = quadSpan(view.positions)): Operand {
+    const plane = planeBytes(view);
+    return {
+      kind: 'buffer',
+      buffer: view.buffer,
+      offset: span.first * plane,
+      access: 'read',
+      extent: { bytes: (span.end - span.first) * plane },
+    };
+  }
+
+  /** A copy of the view's channels at the given positions (relative to the copy's first quad), zeros elsewhere. */
+  repack(name: string, view: View, target: View, targetFirst = quadSpan(target.positions).first): void {
+    const span = quadSpan(view.positions);
+    const plane = planeBytes(view);
+    const quads = quadSpan(target.positions).end - targetFirst;
+    const table = new Int32Array(quads * 4).fill(-1);
+    target.positions.forEach((position, c) => {
+      const from = view.positions[c] as number;
+      if (position >= 0 && from >= 0)
+        table[position - targetFirst * 4] = ((from >> 2) - span.first) * plane + (from & 3) * 4;
+    });
+    this.program.step({
+      name: `${name}:repack`,
+      nodes: [],
+      split: 'each',
+      macs: 0,
+      parts: [
+        {
+          spec: { kind: 'repack', P: view.height * view.width },
+          units: quads,
+          operands: [
+            this.whole(view, span),
+            this.program.weights(table),
+            this.quads(target, 'write', targetFirst),
+          ],
+        },
+      ],
+    });
+  }
+
+  /** The view with every channel stored once and few lanes without one: itself, or a dense copy. */
+  compact(name: string, view: View, mostSpread = 1.5): View {
+    if (mostSpread > 0 && isOneToOne(view.positions) && spread(view.positions) <= mostSpread) return view;
+    return this.#copy(view, 'dense', () => {
+      const count = view.positions.length;
+      const copy = this.temporary(`${name}:dense`, view, denseRun(count), Math.ceil(count / 4));
+      this.repack(name, view, copy);
+      return copy;
+    });
+  }
+
+  /** The view for a reader that skips lanes by zero weights: itself unless too many lanes would be read in vain. */
+  compactFor(name: string, view: View): View {
+    return spread(view.positions) <= 1.34 ? view : this.compact(name, view, 0);
+  }
+
+  /** The view with each run of `perGroup` channels in as few quads as it needs: itself, or a copy. */
+  groupAligned(name: string, view: View, perGroup: number): View {
+    const count = view.positions.length;
+    let touched = 0;
+    for (let c = 0; c < count; c += perGroup) {
+      const span = quadSpan(view.positions.subarray(c, c + perGroup));
+      touched += span.end - span.first;
+    }
+    const best = Math.ceil(perGroup / 4);
+    if (touched <= 1.34 * best * (count / perGroup)) return view;
+    return this.#copy(view, `groups of ${perGroup}`, () => {
+      const positions = Int32Array.from(
+        { length: count },
+        (_, c) => Math.floor(c / perGroup) * best * 4 + (c % perGroup),
+      );
+      const copy = this.temporary(`${name}:groups`, view, positions, best * (count / perGroup));
+      this.repack(name, view, copy);
+      return copy;
+    });
+  }
+
+  /** The value that `gate` scales, if a product reads it so. */
+  gatedBy(gate: string): string | undefined {
+    return this.#gated.get(gate);
+  }
+
+  /** The view with channels at these relative positions: itself, or a copy. */
+  conform(name: string, view: View, relative: Int32Array): View {
+    if (samePositions(relativePositions(view.positions), relative)) return view;
+    return this.#copy(view, relative.join(), () => {
+      const copy = this.temporary(`${name}:arranged`, view, relative, quadSpan(relative).end);
+      this.repack(name, view, copy, 0);
+      return copy;
+    });
+  }
+
+  /** A copy with a border of zeros, straight from the network's input where `name` is one. */
+  padded(name: string, view: () => View, padding: Padding): View {
+    const [top, left, bottom, right] = padding;
+    const { height, width } = this.size(name);
+    const size = { height: height + top + bottom, width: width + left + right };
+    const channels = this.channels(name);
+    if (this.#inputs.has(name)) {
+      const key = this.#inputs.get(name) as VirtualBuffer;
+      const root = this.#inputRoots.get(key) ?? this.#inputRoot(key);
+      return this.#copy(root, padding.join(), () => {
+        const copy = this.temporary(`${name}:padded`, size, denseRun(channels), Math.ceil(channels / 4));
+        this.#import(name, copy, padding);
+        return copy;
+      });
+    }
+    const source = view();
+    return this.#copy(source, padding.join(), () => {
+      const span = quadSpan(source.positions);
+      const quads = span.end - span.first;
+      const copy = this.temporary(`${name}:padded`, size, relativePositions(source.positions), quads);
+      this.program.step({
+        name: `${name}:pad`,
+        nodes: [],
+        split: 'each',
+        macs: 0,
+        parts: [
+          {
+            spec: { kind: 'pad', height, width, padding },
+            units: quads,
+            operands: [this.quads(source, 'read', span.first), this.quads(copy, 'write', 0)],
+          },
+        ],
+      });
+      return copy;
+    });
+  }
+
+  readonly #inputRoots = new Map<VirtualBuffer, View>();
+
+  #inputRoot(buffer: VirtualBuffer): View {
+    const root = { buffer, height: 0, width: 0, positions: new Int32Array(0) };
+    this.#inputRoots.set(buffer, root);
+    return root;
+  }
+
+  #copy(view: View, key: string, make: () => View): View {
+    const copies = this.#copies.get(view) ?? new Map<string, View>();
+    this.#copies.set(view, copies);
+    const known = copies.get(key);
+    if (known) return known;
+    const made = make();
+    copies.set(key, made);
+    return made;
+  }
+
+  #import(name: string, target: View, padding: Padding): void {
+    const buffer = this.#inputs.get(name);
+    if (!buffer) throw new Error(`lowering: "${name}" is read before it is stored`);
+    const { height, width } = this.size(name);
+    const channels = this.channels(name);
+    this.program.step({
+      name: `${name}:import`,
+      nodes: [name],
+      split: 'each',
+      macs: 0,
+      parts: [
+        {
+          spec: { kind: 'import', channels, height, width, padding },
+          units: Math.ceil(channels / 4),
+          operands: [
+            { kind: 'buffer', buffer, offset: 0, access: 'read', extent: { bytes: buffer.bytes } },
+            this.quads(target, 'write'),
+          ],
+        },
+      ],
+    });
+  }
+
+  #segmentsOf(buffer: VirtualBuffer): Segment[] {
+    const known = this.#segments.get(buffer) ?? [];
+    this.#segments.set(buffer, known);
+    return known;
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * From a graph and its weights to a network that runs here, in one call: finds out what the engine offers, compiles
+ * for it and instantiates. The place where compiler and runtime meet.
+ */
+import { type CompileOptions, compile } from './compiler/compile.js';
+import { EnvironmentError } from './errors.js';
+import type { Graph, Weights } from './graph/graph.js';
+import { detectFeatures } from './runtime/features.js';
+import { instantiate, type Network } from './runtime/network.js';
+
+export interface NetworkOptions extends Omit<CompileOptions, 'relaxed' | 'check'> {
+  /** Default: whether the engine has it. */
+  readonly relaxed?: boolean;
+}
+
+let warned = false;
+
+/** Said once a program, however many networks are made. */
+function warnOnce(message: string): void {
+  if (warned) return;
+  warned = true;
+  console.warn(message);
+}
+
+/**
+ * Compiles `graph` (batch norm is folded on the way) and instantiates it. Where threads are asked for but cannot be
+ * had, it runs with one, says so once on the console and in `network.backend.reason`; results are the same.
+ * Throws what `compile` and `instantiate` throw.
+ */
+export async function createNetwork(
+  graph: Graph,
+  weights: Weights,
+  options: NetworkOptions = {},
+): Promise<Network> {
+  const features = detectFeatures();
+  const relaxed = options.relaxed ?? features.relaxed;
+  const threads = options.threads ?? 1;
+  const single = (reason: string): Promise<Network> => {
+    const what = `ghostnet: ${threads} threads were asked for, running with one: ${reason}`;
+    warnOnce(what);
+    return instantiate(compile(graph, weights, { ...options, relaxed, threads: 1 }), { reason: what });
+  };
+  if (threads > 1 && !features.threads.available) return single(features.threads.reason);
+  const compiled = compile(graph, weights, { ...options, relaxed, threads });
+  try {
+    return await instantiate(compiled);
+  } catch (error) {
+    if (error instanceof EnvironmentError && error.code === 'WORKER_FAILED') return single(error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,270 @@
+/**
+ * A compiled network that runs: puts inputs into the module's memory, calls its main function and reads the outputs.
+ * Memory is made once and never grows. Not a compiler, not a preprocessor.
+ *
+ * Values are planar: [N, C, H, W] row-major, one image after the other.
+ */
+import type { CompiledModel, Manifest, ManifestStep, Port } from '../compiler/compiled-model.js';
+import { EnvironmentError, rangeError, typeError } from '../errors.js';
+import { detectFeatures, mayWait } from './features.js';
+import { type NetworkThread, startThread } from './worker.js';
+
+/** How a network runs here. */
+export interface Backend {
+  readonly simd: true;
+  /** Whether it uses the fused multiply-add of relaxed SIMD. */
+  readonly relaxed: boolean;
+  readonly threads: number;
+  /** Why it runs with less than was asked for; empty when it does not. */
+  readonly reason: string;
+}
+
+type Main = (base: number, mayWait: number) => void;
+
+function valueCount(port: Port): number {
+  return port.shape.reduce((product, size) => product * size, 1);
+}
+
+export class Network {
+  readonly name: string;
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  readonly backend: Backend;
+  readonly #manifest: Manifest;
+  #memory: WebAssembly.Memory | undefined;
+  #words: Int32Array;
+  #exports: Record<string, unknown>;
+  #threads: readonly NetworkThread[];
+  readonly #mayWait: number;
+
+  /** Use `instantiate`. */
+  constructor(
+    manifest: Manifest,
+    backend: Backend,
+    parts: {
+      readonly memory: WebAssembly.Memory;
+      readonly exports: Record<string, unknown>;
+      readonly threads: readonly NetworkThread[];
+    },
+  ) {
+    this.name = manifest.name;
+    this.inputs = manifest.inputs;
+    this.outputs = manifest.outputs;
+    this.backend = backend;
+    this.#manifest = manifest;
+    this.#memory = parts.memory;
+    this.#words = new Int32Array(parts.memory.buffer);
+    this.#exports = parts.exports;
+    this.#threads = parts.threads;
+    this.#mayWait = manifest.threads > 1 && mayWait(this.#words) ? 1 : 0;
+  }
+
+  /**
+   * Runs a network of one input and one output: `input` is the planar batch [N, C, H, W]; returns the output's values
+   * in an array of their own. Throws RangeError `INPUT_SIZE`, `NOT_ONE_PORT`, TypeError `INPUT_TYPE`,
+   * EnvironmentError `NETWORK_DISPOSED`.
+   */
+  run(input: Float32Array): Float32Array {
+    if (this.inputs.length !== 1 || this.outputs.length !== 1)
+      throw rangeError(
+        'NOT_ONE_PORT',
+        `network "${this.name}": run() is for one input and one output, it has ${this.inputs.length} and ${this.outputs.length}; use runAll({ name: values })`,
+      );
+    this.#fill(this.inputs[0] as Port, input);
+    this.execute();
+    return this.outputView().slice();
+  }
+
+  /** Runs any network: inputs by node name, outputs by node name, each planar. Throws like `run`, and `INPUT_MISSING`. */
+  runAll(inputs: Readonly<Record<string, Float32Array>>): Record<string, Float32Array> {
+    for (const port of this.inputs) {
+      if (!Object.hasOwn(inputs, port.name))
+        throw rangeError(
+          'INPUT_MISSING',
+          `network "${this.name}": input "${port.name}": given ${Object.keys(inputs).join(', ') || 'none'}`,
+        );
+      this.#fill(port, inputs[port.name] as Float32Array);
+    }
+    this.execute();
+    return Object.fromEntries(this.outputs.map((port) => [port.name, this.#values(port).slice()]));
+  }
+
+  /**
+   * The values of an input inside the module's memory, to be filled in place before `execute()`: no copy is made. It
+   * keeps its values between runs. Without a name: the first. Throws RangeError `UNKNOWN_PORT`.
+   */
+  inputView(name?: string): Float32Array {
+    return this.#values(this.#port(this.inputs, name));
+  }
+
+  /** The values of an output inside the module's memory; the next run overwrites them. Throws RangeError `UNKNOWN_PORT`. */
+  outputView(name?: string): Float32Array {
+    return this.#values(this.#port(this.outputs, name));
+  }
+
+  /** Runs on what the inputs hold. Throws EnvironmentError `NETWORK_DISPOSED`. */
+  execute(): void {
+    this.#alive();
+    const main = this.#exports['main0'] as Main;
+    if (this.#threads.length === 0) {
+      main(0, 0);
+      return;
+    }
+    const { counter, base, epoch } = this.#manifest.control;
+    const start = Atomics.load(this.#words, counter >> 2);
+    Atomics.store(this.#words, base >> 2, start);
+    Atomics.add(this.#words, epoch >> 2, 1);
+    Atomics.notify(this.#words, epoch >> 2);
+    main(start, this.#mayWait);
+  }
+
+  /**
+   * Runs a few times on zeros, so that the engine's optimising tier has compiled the kernels before the first real
+   * run. Inputs are zero afterwards.
+   */
+  async warmUp(runs = 5): Promise<void> {
+    for (const port of this.inputs) this.#values(port).fill(0);
+    for (let i = 0; i < runs; i++) {
+      this.execute();
+      // optimised code is put in place between tasks
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  /**
+   * Times every step alone on what memory holds: the least milliseconds of `rounds` runs. Only for networks compiled
+   * with `profile`. Throws RangeError `NOT_PROFILED`.
+   */
+  profileSteps(rounds = 20): (ManifestStep & { readonly ms: number })[] {
+    this.#alive();
+    if (!this.#manifest.profile)
+      throw rangeError(
+        'NOT_PROFILED',
+        `network "${this.name}": compile it with { profile: true } to time steps`,
+      );
+    const least = this.#manifest.steps.map(() => Number.POSITIVE_INFINITY);
+    for (let round = 0; round < rounds; round++)
+      least.forEach((ms, i) => {
+        const step = this.#exports[`step${i}`] as () => void;
+        const started = performance.now();
+        step();
+        least[i] = Math.min(ms, performance.now() - started);
+      });
+    return this.#manifest.steps.map((step, i) => ({ ...step, ms: least[i] as number }));
+  }
+
+  /** Bytes of the module's memory: weights, inputs, outputs and activations. */
+  get memoryBytes(): number {
+    return this.#memory?.buffer.byteLength ?? 0;
+  }
+
+  /** Ends the threads and lets the memory go. Any use afterwards throws; disposing twice is fine. */
+  dispose(): void {
+    if (!this.#memory) return;
+    const { stop, epoch } = this.#manifest.control;
+    if (this.#threads.length > 0) {
+      Atomics.store(this.#words, stop >> 2, 1);
+      Atomics.add(this.#words, epoch >> 2, 1);
+      Atomics.notify(this.#words, epoch >> 2);
+      for (const thread of this.#threads) thread.terminate();
+    }
+    this.#memory = undefined;
+    this.#words = new Int32Array(0);
+    this.#exports = {};
+    this.#threads = [];
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #alive(): WebAssembly.Memory {
+    if (!this.#memory)
+      throw new EnvironmentError(
+        'NETWORK_DISPOSED',
+        `network "${this.name}" was disposed; instantiate it again to run it`,
+      );
+    return this.#memory;
+  }
+
+  #values(port: Port): Float32Array {
+    return new Float32Array(this.#alive().buffer, port.address, valueCount(port));
+  }
+
+  #port(ports: readonly Port[], name: string | undefined): Port {
+    const port = name === undefined ? ports[0] : ports.find((candidate) => candidate.name === name);
+    if (port) return port;
+    const known = ports.map((candidate) => `"${candidate.name}"`).join(', ');
+    throw rangeError(
+      'UNKNOWN_PORT',
+      `network "${this.name}": no port is named "${name}"; there are ${known}`,
+    );
+  }
+
+  #fill(port: Port, values: Float32Array): void {
+    if (!(values instanceof Float32Array))
+      throw typeError(
+        'INPUT_TYPE',
+        `network "${this.name}": input "${port.name}": given ${typeof values}, expected a Float32Array of [${port.shape.join(', ')}]`,
+      );
+    const view = this.#values(port);
+    if (values.length !== view.length)
+      throw rangeError(
+        'INPUT_SIZE',
+        `network "${this.name}": input "${port.name}": given ${values.length} values, expected ${valueCount(port)} for [${port.shape.join(', ')}]`,
+      );
+    view.set(values);
+  }
+}
+
+/**
+ * Makes a network of what the compiler gave. With a module for several threads, starts the others and resolves when
+ * they wait. Throws EnvironmentError `NO_SIMD`, `NO_RELAXED_SIMD`, `NO_THREADS` (its message says why) or
+ * `WORKER_FAILED`, FormatError never: a damaged module is the engine's CompileError.
+ */
+export async function instantiate(
+  compiled: CompiledModel,
+  options: { /** Said by `backend.reason`. */ readonly reason?: string } = {},
+): Promise<Network> {
+  const { manifest } = compiled;
+  const features = detectFeatures();
+  const need = (ok: boolean, code: string, what: string): void => {
+    if (!ok) throw new EnvironmentError(code, `network "${manifest.name}": ${what}`);
+  };
+  need(features.simd, 'NO_SIMD', 'this engine has no WebAssembly SIMD; use a current one');
+  need(
+    features.relaxed || !manifest.relaxed,
+    'NO_RELAXED_SIMD',
+    'it was compiled with relaxed SIMD, which this engine lacks; compile it with { relaxed: false }',
+  );
+  const shared = manifest.threads > 1;
+  need(
+    !shared || features.threads.available,
+    'NO_THREADS',
+    `it was compiled for ${manifest.threads} threads, but ${features.threads.reason}; or compile it with { threads: 1 }`,
+  );
+  const { pages } = manifest;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
+  new Uint8Array(memory.buffer).set(compiled.weights, manifest.weightsAddress);
+  const module = await WebAssembly.compile(compiled.wasm as BufferSource);
+  const instance = await WebAssembly.instantiate(module, { env: { memory } });
+  const threads: NetworkThread[] = [];
+  try {
+    const starts = Array.from({ length: manifest.threads - 1 }, (_, i) =>
+      startThread({ module, memory, thread: i + 1, control: manifest.control }).then((thread) => {
+        threads.push(thread);
+      }),
+    );
+    await Promise.all(starts);
+  } catch (error) {
+    for (const thread of threads) thread.terminate();
+    throw error;
+  }
+  const backend: Backend = {
+    simd: true,
+    relaxed: manifest.relaxed,
+    threads: manifest.threads,
+    reason: options.reason ?? '',
+  };
+  return new Network(manifest, backend, { memory, exports: instance.exports, threads });
+}
