@@ -1,0 +1,125 @@
+/** Model files on disk: read by what they contain, written through a temporary file so that none is ever half-written. */
+import { randomBytes } from 'node:crypto';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { EnvironmentError, FormatError } from '../../errors.js';
+import type { Graph, Tensor, Weights } from '../../graph/graph.js';
+import { createModel } from '../../models/registry.js';
+import { loadWeights } from '../key-mapping.js';
+import { checkFinite, isModelMetadata, loadModel, type Model, saveModel } from '../model-file.js';
+import { isPytorch, readPytorch } from '../pytorch.js';
+import { readSafetensors, toTensor } from '../safetensors.js';
+
+/** Largest file that is read. */
+export const maxModelFileBytes = 2 ** 31 - 1;
+
+export interface ReadModelOptions {
+  /** The network of a file that holds weights only: a name of the registry, or a graph. */
+  readonly network?: string | Graph;
+}
+
+/** The bytes of a file. Throws EnvironmentError `FILE_NOT_FOUND`, `FILE_UNREADABLE` or `FILE_TOO_LARGE`. */
+export async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    const { size } = await stat(path);
+    if (size > maxModelFileBytes)
+      throw new EnvironmentError(
+        'FILE_TOO_LARGE',
+        `"${path}": ${size} bytes, at most ${maxModelFileBytes} are read`,
+      );
+    return new Uint8Array(await readFile(path));
+  } catch (cause) {
+    if (cause instanceof EnvironmentError) throw cause;
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new EnvironmentError('FILE_NOT_FOUND', `"${path}": no such file`, { cause });
+    throw new EnvironmentError('FILE_UNREADABLE', `"${path}": ${message}`, { cause });
+  }
+}
+
+/** What a file that is no model looks like, for a helpful error. */
+function guess(bytes: Uint8Array): string {
+  const start = new TextDecoder('latin1').decode(bytes.subarray(0, 256)).trimStart().toLowerCase();
+  if (bytes.length === 0) return 'the file is empty';
+  if (start.startsWith('version https://git-lfs'))
+    return 'this is a Git LFS pointer, not the file itself; fetch it with "git lfs pull"';
+  if (start.startsWith('<')) return 'this is a web page, not weights; download the file itself';
+  if (start.startsWith('{')) return 'this is JSON text, not weights';
+  if (bytes[0] === 0x08 && (bytes[1] as number) < 32)
+    return 'this looks like an ONNX file; save the network as safetensors';
+  if (start.startsWith('\u0089png') || bytes[0] === 0xff) return 'this is a picture, not weights';
+  return 'neither safetensors nor a PyTorch checkpoint';
+}
+
+/** Tensors of a weights file by name, whatever its format. Throws FormatError with the file's name in front. */
+export function readTensors(bytes: Uint8Array): ReadonlyMap<string, Tensor> {
+  if (isPytorch(bytes)) return readPytorch(bytes);
+  return new Map([...readSafetensors(bytes).tensors].map(([name, entry]) => [name, toTensor(entry)]));
+}
+
+/** Whether the first bytes can be a safetensors file: a header length and an opening brace. */
+function looksLikeSafetensors(bytes: Uint8Array): boolean {
+  return bytes.length >= 10 && bytes[8] === 0x7b && bytes[6] === 0 && bytes[7] === 0;
+}
+
+/**
+ * Graph and weights of a file: a native model file as it is, or safetensors or PyTorch weights of `network`.
+ * Throws EnvironmentError of `readBytes`, FormatError `NOT_A_MODEL`, `NETWORK_NEEDED`, `WEIGHTS_MISMATCH` and those of
+ * the formats; messages begin with the file's name.
+ */
+export async function readModelFile(path: string, options: ReadModelOptions = {}): Promise<Model> {
+  const bytes = await readBytes(path);
+  try {
+    if (!isPytorch(bytes) && !looksLikeSafetensors(bytes)) throw new FormatError('NOT_A_MODEL', guess(bytes));
+    if (!isPytorch(bytes) && isModelMetadata(readSafetensors(bytes).metadata)) return loadModel(bytes);
+    const { network } = options;
+    if (network === undefined)
+      throw new FormatError(
+        'NETWORK_NEEDED',
+        'the file holds weights only; say which network they belong to, e.g. --network ghostnet-1.0x',
+      );
+    const tensors = readTensors(bytes);
+    const graph = typeof network === 'string' ? createModel(network) : network;
+    const weights = loadWeights(graph, tensors);
+    checkFinite(weights);
+    return { graph, weights };
+  } catch (cause) {
+    if (cause instanceof FormatError)
+      throw new FormatError(cause.code, `"${path}": ${cause.message}`, { cause });
+    throw cause;
+  }
+}
+
+/**
+ * Writes bytes so that the file is there whole or not at all: to a temporary file beside it, flushed, then renamed.
+ * Throws EnvironmentError `DISK_FULL` or `FILE_UNWRITABLE`; the temporary file is removed.
+ */
+export async function writeFileAtomically(path: string, bytes: Uint8Array | string): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true });
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOSPC')
+      throw new EnvironmentError('DISK_FULL', `"${path}": no space left on the disk; nothing was written`, {
+        cause,
+      });
+    throw new EnvironmentError('FILE_UNWRITABLE', `"${path}": ${message}`, { cause });
+  }
+}
+
+/** Saves a native model file atomically. Throws the errors of `saveModel` and `writeFileAtomically`. */
+export async function writeModelFile(
+  path: string,
+  graph: Graph,
+  weights: Weights,
+  options: { readonly dtype?: 'F32' | 'F16' } = {},
+): Promise<void> {
+  await writeFileAtomically(path, saveModel(graph, weights, options));
+}

@@ -1,0 +1,244 @@
+/** Weight files: round trips, PyTorch checkpoints made by PyTorch, real ones, and every way to be wrong. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { errorCode } from '../src/errors.js';
+import { float16ToNumber, numberToFloat16 } from '../src/formats/float16.js';
+import { loadWeights } from '../src/formats/key-mapping.js';
+import { loadModel, saveModel } from '../src/formats/model-file.js';
+import {
+  readModelFile,
+  readTensors,
+  writeFileAtomically,
+  writeModelFile,
+} from '../src/formats/node/model-file.js';
+import { readPytorch } from '../src/formats/pytorch.js';
+import { readSafetensors, toTensor, writeSafetensors } from '../src/formats/safetensors.js';
+import type { Tensor } from '../src/graph/graph.js';
+import { toJson } from '../src/graph/json.js';
+import { initializeWeights } from '../src/models/initialize.js';
+import { createModel } from '../src/models/registry.js';
+import { sharedData } from './shared-data.js';
+
+function code(action: () => unknown): string | undefined {
+  try {
+    action();
+  } catch (error) {
+    return errorCode(error);
+  }
+  return 'nothing was thrown';
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
+  return promise.then(
+    () => 'nothing was thrown',
+    (error: unknown) => errorCode(error),
+  );
+}
+
+const pth = async (name: string): Promise<Uint8Array> =>
+  readFile(join(import.meta.dirname, 'goldens/pth', name));
+const ramp = (count: number): number[] => Array.from({ length: count }, (_, i) => i / 8 - 1);
+const values = (tensors: ReadonlyMap<string, Tensor>, name: string): number[] => [
+  ...(tensors.get(name)?.data ?? []),
+];
+
+describe('16-bit floats', () => {
+  it('every binary16 number survives', () => {
+    for (let bits = 0; bits < 65536; bits++) {
+      const value = float16ToNumber(bits);
+      if (Number.isNaN(value)) expect(numberToFloat16(value) & 0x7c00).toBe(0x7c00);
+      else expect(numberToFloat16(value)).toBe(bits);
+    }
+  });
+
+  it('rounds to nearest, ties to even', () => {
+    const between = (low: number): number => (float16ToNumber(low) + float16ToNumber(low + 1)) / 2;
+    for (const low of [0, 1, 2, 0x03ff, 0x0400, 0x3c00, 0x3c01, 0x7bfe]) {
+      expect(numberToFloat16(between(low))).toBe(low + (low & 1));
+      expect(numberToFloat16(between(low) * (1 + 2 ** -20))).toBe(low + 1);
+      expect(numberToFloat16(-between(low) * (1 - 2 ** -20))).toBe(low | 0x8000);
+    }
+    expect(numberToFloat16(65519)).toBe(0x7bff);
+    expect(numberToFloat16(65520)).toBe(0x7c00);
+  });
+});
+
+describe('safetensors and model files', () => {
+  const graph = createModel('ghost-resnet20-cifar');
+  const weights = initializeWeights(graph, 3);
+
+  it('F32 reloads bit for bit with graph, labels and preprocessing; F16 within half a unit', () => {
+    const bytes = saveModel(graph, weights);
+    const model = loadModel(bytes);
+    expect(toJson(model.graph)).toBe(toJson(graph));
+    for (const [name, { data }] of weights) expect(model.weights.get(name)?.data, name).toEqual(data);
+    expect(saveModel(model.graph, model.weights)).toEqual(bytes);
+    const half = loadModel(saveModel(graph, weights, { dtype: 'F16' })).weights;
+    for (const [name, { data }] of weights)
+      data.forEach((value, i) => {
+        expect(Math.abs(value - (half.get(name)?.data[i] as number))).toBeLessThanOrEqual(
+          Math.abs(value) * 2 ** -11 + 2 ** -25,
+        );
+      });
+  });
+
+  it('refuses what is not finite or beyond F16', () => {
+    const with_ = (value: number): Map<string, Tensor> =>
+      new Map(weights).set('fc.bias', { shape: [10], data: new Float32Array(10).fill(value) });
+    expect(code(() => saveModel(graph, with_(Number.NaN)))).toBe('WEIGHTS_NOT_FINITE');
+    expect(code(() => saveModel(graph, with_(1e6), { dtype: 'F16' }))).toBe('FLOAT16_OVERFLOW');
+    const nan = writeSafetensors(with_(Number.NaN), {
+      metadata: readSafetensors(saveModel(graph, weights)).metadata,
+    });
+    expect(code(() => loadModel(nan))).toBe('WEIGHTS_NOT_FINITE');
+  });
+
+  it('names what is wrong with a file', () => {
+    const file = (header: unknown, data = 8): Uint8Array => {
+      const json = new TextEncoder().encode(typeof header === 'string' ? header : JSON.stringify(header));
+      const bytes = new Uint8Array(8 + json.length + data);
+      new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
+      bytes.set(json, 8);
+      return bytes;
+    };
+    const tensor = { dtype: 'F32', shape: [2], data_offsets: [0, 8] };
+    expect(readSafetensors(file({ a: tensor })).tensors.get('a')?.shape).toEqual([2]);
+    expect(code(() => readSafetensors(new Uint8Array(3)))).toBe('SAFETENSORS_TRUNCATED');
+    expect(code(() => readSafetensors(file({ a: tensor }).subarray(0, 30)))).toBe('SAFETENSORS_TRUNCATED');
+    expect(code(() => readSafetensors(file('{"a":')))).toBe('SAFETENSORS_HEADER');
+    expect(code(() => readSafetensors(file('[]', 0)))).toBe('SAFETENSORS_HEADER');
+    expect(code(() => readSafetensors(file({ a: { ...tensor, dtype: 'Q4' } })))).toBe('SAFETENSORS_TENSOR');
+    expect(code(() => readSafetensors(file({ a: { ...tensor, shape: [3] } })))).toBe('SAFETENSORS_TENSOR');
+    expect(code(() => readSafetensors(file({ a: { ...tensor, shape: [-2] } })))).toBe('SAFETENSORS_TENSOR');
+    expect(code(() => readSafetensors(file({ a: tensor, b: tensor })))).toBe('SAFETENSORS_TENSOR');
+    expect(code(() => readSafetensors(file({ a: tensor }, 4)))).toBe('SAFETENSORS_TRUNCATED');
+    expect(code(() => readSafetensors(file({ a: tensor }, 12)))).toBe('SAFETENSORS_HEADER');
+    const huge = new Uint8Array(16);
+    new DataView(huge.buffer).setBigUint64(0, 2n ** 60n, true);
+    expect(code(() => readSafetensors(huge))).toBe('SAFETENSORS_HEADER');
+  });
+});
+
+describe('PyTorch checkpoints', () => {
+  it('plain, wrapped, every type, views and parameters', async () => {
+    const plain = readPytorch(await pth('plain.pth'));
+    expect(plain.get('weight')?.shape).toEqual([2, 3, 1, 2]);
+    expect(values(plain, 'weight')).toEqual(ramp(12));
+    expect(values(plain, 'running')).toEqual(ramp(4));
+    const wrapped = readPytorch(await pth('wrapped.pth'));
+    expect(values(wrapped, 'module.weight')).toEqual(ramp(12));
+    const types = readPytorch(await pth('types.pth'));
+    expect(values(types, 'half')).toEqual(ramp(5));
+    expect(values(types, 'bf16')).toEqual(ramp(5));
+    expect(values(types, 'int')).toEqual([0, 1, 2, 3, 4]);
+    expect(values(types, 'byte')).toEqual([0, 1, 2, 3, 4]);
+    expect(values(types, 'bool')).toEqual([1, 0]);
+    const views = readPytorch(await pth('views.pth'));
+    const big = ramp(24);
+    expect(views.get('transposed')?.shape).toEqual([6, 4]);
+    expect(values(views, 'transposed')).toEqual(
+      [0, 1, 2, 3, 4, 5].flatMap((i) => [0, 6, 12, 18].map((j) => big[i + j])),
+    );
+    expect(values(views, 'slice')).toEqual([6, 8, 10, 12, 14, 16].map((i) => big[i]));
+    expect(values(views, 'expanded')).toEqual([0, 1, 2, 3].flatMap(() => ramp(3)));
+    expect(views.get('scalar')).toEqual({ shape: [], data: Float32Array.of(2.5) });
+    expect(views.get('empty')?.shape).toEqual([0, 3]);
+    expect(values(readPytorch(await pth('parameter.pth')), 'parameter')).toEqual(ramp(3));
+  });
+
+  it('refuses code, bombs, the old format and torn files by name', async () => {
+    const evil = await pth('evil.pth');
+    expect(code(() => readPytorch(evil))).toBe('PICKLE_GLOBAL');
+    expect(() => readPytorch(evil)).toThrow(/posix\.system|os\.system/);
+    const bomb = await pth('bomb.pth');
+    expect(bomb.length).toBeLessThan(100_000);
+    expect(code(() => readPytorch(bomb))).toBe('PTH_NOT_STATE_DICT');
+    const legacy = await pth('legacy.pth');
+    expect(code(() => readPytorch(legacy))).toBe('PTH_LEGACY');
+    const plain = await pth('plain.pth');
+    expect(code(() => readPytorch(plain.subarray(0, plain.length >> 1)))).toBe('PTH_ZIP');
+    expect(code(() => readPytorch(new Uint8Array(100)))).toBe('PTH_ZIP');
+  });
+});
+
+describe('fitting keys', () => {
+  const graph = createModel('ghost-resnet20-cifar');
+  const weights = initializeWeights(graph, 3);
+
+  it('takes wrappers and other spellings, ignores counters', () => {
+    const foreign = new Map<string, Tensor>();
+    for (const [name, tensor] of weights)
+      foreign.set(`module.${name.replace('.cheap_operation.', '.cheap_operations.')}`, tensor);
+    foreign.set('module.bn1.num_batches_tracked', { shape: [], data: Float32Array.of(1) });
+    expect(loadWeights(graph, foreign)).toEqual(weights);
+  });
+
+  it('lists what is missing, unexpected and mis-shaped in one error', () => {
+    const broken = new Map(weights);
+    broken.delete('conv1.primary_conv.0.weight');
+    broken.set('fc.weight', { shape: [100, 64], data: new Float32Array(6400) });
+    broken.set('extra.weight', { shape: [1], data: new Float32Array(1) });
+    expect(code(() => loadWeights(graph, broken))).toBe('WEIGHTS_MISMATCH');
+    expect(() => loadWeights(graph, broken)).toThrow(
+      /missing: conv1\.primary_conv\.0\.weight \[8, 3, 3, 3\]; unexpected: extra\.weight; mis-shaped: fc\.weight: given \[100, 64\], expected \[10, 64\]; the file has 100 classes/,
+    );
+  });
+});
+
+describe('files', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'ghostnet-formats-'));
+  });
+  afterAll(async () => rm(folder, { recursive: true }));
+
+  it('writes whole files or none', async () => {
+    const graph = createModel('ghost-resnet20-cifar');
+    const path = join(folder, 'model.safetensors');
+    await writeModelFile(path, graph, initializeWeights(graph, 1), { dtype: 'F16' });
+    expect((await readModelFile(path)).graph.name).toBe(graph.name);
+    expect(await codeOf(writeFileAtomically(join(folder, 'missing', 'file'), 'x'))).toBe('FILE_UNWRITABLE');
+    expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+  });
+
+  it('says what a wrong file is', async () => {
+    const cases: [string, string | Uint8Array, string, RegExp][] = [
+      ['empty', '', 'NOT_A_MODEL', /empty/],
+      ['page', '<!doctype html><html>not found</html>', 'NOT_A_MODEL', /web page/],
+      ['lfs', 'version https://git-lfs.github.com/spec/v1\noid sha256:0', 'NOT_A_MODEL', /git lfs pull/],
+      ['json', '{"error":"x"}', 'NOT_A_MODEL', /JSON/],
+      ['noise', new Uint8Array(64).fill(7), 'NOT_A_MODEL', /neither/],
+      [
+        'weights',
+        writeSafetensors(new Map([['a', { shape: [1], data: new Float32Array(1) }]])),
+        'NETWORK_NEEDED',
+        /--network/,
+      ],
+    ];
+    for (const [name, content, expected, message] of cases) {
+      const path = join(folder, name);
+      await writeFile(path, content);
+      expect([name, await codeOf(readModelFile(path))]).toEqual([name, expected]);
+      await expect(readModelFile(path)).rejects.toThrow(message);
+    }
+    expect(await codeOf(readModelFile(join(folder, 'nothing')))).toBe('FILE_NOT_FOUND');
+  });
+
+  const real = sharedData('models/ghost-resnet56-cifar10/gr_multistep.pth');
+  it.skipIf(real === undefined)(
+    'a real checkpoint and its safetensors copy hold the same floats, and fit',
+    async () => {
+      const path = real as string;
+      const fromPth = readTensors(new Uint8Array(await readFile(path)));
+      const copy = readSafetensors(new Uint8Array(await readFile(path.replace('.pth', '.safetensors'))));
+      expect(copy.tensors.size).toBe(344);
+      for (const [name, entry] of copy.tensors) expect(fromPth.get(name), name).toEqual(toTensor(entry));
+      const { weights } = await readModelFile(path, { network: 'ghost-resnet56-bn-after' });
+      expect([...weights.values()].reduce((sum, tensor) => sum + tensor.data.length, 0)).toBeGreaterThan(
+        439_914,
+      );
+    },
+  );
+});

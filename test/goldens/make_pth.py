@@ -1,0 +1,39 @@
+"""Small PyTorch checkpoints for the reader's tests. Run with Debian's python3-torch: /usr/bin/python3 make_pth.py"""
+import os
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+
+out = Path(__file__).parent / 'pth'
+out.mkdir(exist_ok=True)
+
+
+def ramp(*shape, dtype=torch.float32):
+    count = 1
+    for size in shape:
+        count *= size
+    return (torch.arange(count, dtype=torch.float32) / 8 - 1).reshape(shape).to(dtype)
+
+
+state = OrderedDict(weight=ramp(2, 3, 1, 2), bias=ramp(2), running=ramp(4, dtype=torch.float64))
+state['num_batches_tracked'] = torch.tensor(7)
+torch.save(state, out / 'plain.pth')
+torch.save({'state_dict': OrderedDict(('module.' + key, value) for key, value in state.items()), 'epoch': 3}, out / 'wrapped.pth')
+torch.save({'half': ramp(5, dtype=torch.half), 'bf16': ramp(5, dtype=torch.bfloat16), 'int': torch.arange(5), 'byte': torch.arange(5, dtype=torch.uint8), 'bool': torch.tensor([True, False])}, out / 'types.pth')
+big = ramp(4, 6)
+torch.save({'transposed': big.t(), 'slice': big[1:3, ::2], 'expanded': ramp(1, 3).expand(4, 3), 'scalar': torch.tensor(2.5), 'empty': torch.zeros(0, 3)}, out / 'views.pth')
+torch.save({'parameter': torch.nn.Parameter(ramp(3))}, out / 'parameter.pth')
+torch.save({'weight': ramp(2)}, out / 'legacy.pth', _use_new_zipfile_serialization=False)
+
+
+class Evil:
+    def __reduce__(self):
+        return (os.system, ('echo never',))
+
+
+torch.save({'weight': Evil()}, out / 'evil.pth')
+with zipfile.ZipFile(out / 'bomb.pth', 'w', zipfile.ZIP_DEFLATED) as archive:
+    archive.writestr('x/data.pkl', b'\x80\x02}.')
+    archive.writestr('x/data/0', bytes(32 * 1024 * 1024))
