@@ -6,6 +6,8 @@
  * @module
  */
 export * from './analysis/profile.js';
+export { type CompileOptions, compile } from './compiler/compile.js';
+export { createNetwork, type NetworkOptions } from './create-network.js';
 export { EnvironmentError, errorCode, FormatError } from './errors.js';
 export * from './graph/builder.js';
 export * from './graph/graph.js';
@@ -30,3 +32,12 @@ export { cifarVgg16 } from './models/vgg.js';
 export { eliminateDeadNodes } from './passes/eliminate-dead-nodes.js';
 export { foldBatchNorm } from './passes/fold-batch-norm.js';
 export { type PassResult, type PlanStep, printPlan } from './passes/pass.js';
+export {
+  type Backend,
+  type CompiledModel,
+  detectFeatures,
+  type Features,
+  instantiate,
+  type Manifest,
+  Network,
+} from './runtime/index.js';
