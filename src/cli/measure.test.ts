@@ -39,7 +39,12 @@ describe('measure', () => {
     const { now, takes } = clock();
     const named = (name: string, ms: number) => {
       const { run } = takes(ms);
-      return { run: async () => void (order.push(name), run()) };
+      return {
+        run: async () => {
+          order.push(name);
+          run();
+        },
+      };
     };
     const done: number[] = [];
     await measure([named('a', 5), named('b', 5)], {

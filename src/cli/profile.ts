@@ -11,6 +11,7 @@ import { inputShape, wholeNumber } from './options.js';
 import { byteSize, grouped, outColors, print, printJson, table } from './terminal.js';
 
 interface ProfileCommandOptions {
+  readonly network?: string;
   readonly input?: readonly [number, number, number];
   readonly batch: number;
   readonly all?: boolean;
@@ -22,9 +23,10 @@ export const registerProfile: Register = (program, act) => {
     .command('profile')
     .description('count the params and MACs of a network, per layer and in total')
     .argument('<name|file>', 'a network by name (ghostnet models lists them) or a model file')
+    .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
     .option('--input <CxHxW>', 'count for pictures of this size (default: the network’s own)', inputShape)
     .option('--batch <n>', 'count for a batch of n pictures', wholeNumber(1), 1)
-    .option('--all', 'show layers without params and MACs too')
+    .option('--all', 'show the layers without MACs too')
     .option(
       '--json',
       'print { name, params, macs, layers: [{ name, op, params, macs, outputShape, ... }], ... }',
@@ -46,7 +48,7 @@ Examples:
 async function profileCommand(name: string, options: ProfileCommandOptions): Promise<number> {
   const { loadGraph } = await import('./load-model.js');
   const { profile } = await import('../analysis/profile.js');
-  const graph: Graph = await loadGraph(name);
+  const graph: Graph = await loadGraph(name, options.network);
   const counted = profile(graph, {
     batch: options.batch,
     ...(options.input === undefined ? {} : { inputShape: options.input }),
@@ -59,7 +61,7 @@ async function profileCommand(name: string, options: ProfileCommandOptions): Pro
 function printProfile(counted: Profile, all: boolean): void {
   const { dim, bold } = outColors;
   const shape = (sizes: readonly number[]): string => sizes.join('x');
-  const shown = counted.layers.filter((layer) => all || layer.params > 0 || layer.macs > 0);
+  const shown = counted.layers.filter((layer) => all || layer.macs > 0);
   const rows = shown.map((layer) => [
     layer.name,
     layer.op,
@@ -77,8 +79,15 @@ function printProfile(counted: Profile, all: boolean): void {
       'lllrrrr',
     ),
   );
-  const hidden = counted.layers.length - shown.length;
-  if (hidden > 0) print(dim(`${hidden} layers without params and MACs are not shown (--all shows them)`));
+  const hidden = counted.layers.filter((layer) => !shown.includes(layer));
+  if (hidden.length > 0) {
+    const params = grouped(hidden.reduce((sum, layer) => sum + layer.params, 0));
+    print(
+      dim(
+        `${hidden.length} layers without MACs (batch norm and the like, ${params} params) need --all to show`,
+      ),
+    );
+  }
   if (counted.ghostModules.length > 0) {
     print();
     const modules = counted.ghostModules.map((module) => [

@@ -4,13 +4,22 @@
  */
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { registerBench } from './bench.js';
+import { registerClassify } from './classify.js';
 import type { Act, Register } from './command.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
+import { registerInspect } from './inspect.js';
 import { registerModels } from './models.js';
 import { registerProfile } from './profile.js';
 import { reportError, UsageError } from './report-error.js';
 
-const registers: readonly Register[] = [registerProfile, registerModels];
+const registers: readonly Register[] = [
+  registerClassify,
+  registerProfile,
+  registerBench,
+  registerInspect,
+  registerModels,
+];
 
 const examples = `
 Examples:

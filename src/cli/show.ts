@@ -1,0 +1,55 @@
+/**
+ * The table that `npm start` shows: a few pictures, the three best classes of each with bars, the time and what ran it.
+ * `ghostnet classify` (classify.ts) is the command for everything else.
+ */
+import { classifyPictures, exitCodeOf, type PictureResult } from './classify.js';
+import { exitCodes } from './exit-codes.js';
+import { openModel } from './open-model.js';
+import { reportError, warn } from './report-error.js';
+import { bar, milliseconds, outColors, print, table } from './terminal.js';
+
+/** Classifies the pictures with the default network and prints a table. Resolves to the exit code; never rejects. */
+export async function showPhotographs(
+  photographs: readonly { readonly name: string; readonly file: string }[],
+): Promise<number> {
+  const { bold, dim } = outColors;
+  try {
+    const started = performance.now();
+    const model = await openModel(undefined, 1);
+    const opened = performance.now() - started;
+    try {
+      const rows: string[][] = [['picture', 'what it shows', '', '', 'time'].map((text) => dim(text))];
+      const results: PictureResult[] = [];
+      for await (const result of classifyPictures(model, photographs, 3)) {
+        const { name } = photographs[results.length]!;
+        results.push(result);
+        if ('error' in result) warn(result.error.message);
+        else rows.push(...pictureRows(name, result));
+      }
+      print();
+      print(table(rows, 'lllrr'));
+      print();
+      print(`${model.description}`);
+      print(dim(`read, compiled to WebAssembly and warmed up in ${milliseconds(opened)}; ${model.backend}`));
+      print();
+      print(`Your own pictures: ${bold('npx ghostnet classify <files or folders>')}`);
+      return exitCodeOf(results);
+    } finally {
+      await model.network.dispose();
+    }
+  } catch (error) {
+    reportError(error);
+    return exitCodes.failure;
+  }
+}
+
+function pictureRows(name: string, result: Extract<PictureResult, { predictions: unknown }>): string[][] {
+  const { bold, cyan, dim } = outColors;
+  return result.predictions.map(({ label, probability }, rank) => {
+    const percent = `${(100 * probability).toFixed(1)} %`;
+    const shownBar = cyan(bar(probability, 30));
+    return rank === 0
+      ? [bold(name), bold(label), shownBar, bold(percent), milliseconds(result.ms)]
+      : ['', dim(label), shownBar, dim(percent), ''];
+  });
+}

@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import type { Profile } from '../../src/analysis/profile.js';
+import { ghostnet } from './run-command.js';
+
+describe('ghostnet profile', () => {
+  it('--json prints the counts of the paper’s network and nothing else', async () => {
+    const { code, stdout, stderr } = await ghostnet(['profile', 'ghostnet-1.0x', '--json']);
+    const counted = JSON.parse(stdout) as Profile;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(counted).toMatchObject({ name: 'ghostnet-1.0x', params: 5_182_508, macs: 141_150_512 });
+    const sum = (of: 'params' | 'macs') => counted.layers.reduce((total, layer) => total + layer[of], 0);
+    expect([sum('params'), sum('macs')]).toEqual([counted.params, counted.macs]);
+    expect(counted.layers.find((layer) => layer.name === 'conv_stem')).toMatchObject({
+      name: 'conv_stem',
+      op: 'conv2d',
+      params: 432,
+      macs: 5_419_008,
+      outputShape: [1, 16, 112, 112],
+    });
+  });
+
+  it('prints a table with totals, without colours when stdout is no terminal', async () => {
+    const { code, stdout } = await ghostnet(['profile', 'ghostnet-0.5x'], {
+      env: { FORCE_COLOR: '1', CI: '1' },
+    });
+    expect(code).toBe(0);
+    expect(stdout).toContain('2,587,292');
+    expect(stdout).toContain('42,328,152');
+    expect(stdout).not.toContain('\x1b');
+    expect(stdout.split('\n').filter((line) => line !== line.trimEnd())).toEqual([]);
+  });
+
+  it('counts for another picture size and batch', async () => {
+    const { stdout } = await ghostnet([
+      'profile',
+      'ghostnet-1.0x',
+      '--input',
+      '3x112x112',
+      '--batch',
+      '2',
+      '--json',
+    ]);
+    const counted = JSON.parse(stdout) as Profile;
+    expect(counted.params).toBe(5_182_508);
+    expect(counted.inputShapes).toEqual([[2, 3, 112, 112]]);
+    expect(counted.layers.find((layer) => layer.name === 'conv_stem')?.outputShape).toEqual([2, 16, 56, 56]);
+  });
+
+  it('ends quietly when the reader goes away', async () => {
+    const { stderr, signal } = await ghostnet(['profile', 'ghostnet-1.0x', '--all', '--json'], {
+      onStart: (child) => child.stdout!.once('data', () => child.stdout!.destroy()),
+    });
+    expect({ stderr, signal }).toEqual({ stderr: '', signal: null });
+  });
+});
+
+describe('ghostnet models', () => {
+  it('lists every network with a name', async () => {
+    const rows = JSON.parse((await ghostnet(['models', '--json'])).stdout) as { name: string }[];
+    expect(rows.map((row) => row.name)).toContain('ghostnet-1.3x');
+    const { stdout } = await ghostnet(['models']);
+    expect(stdout.trim().split('\n').length).toBe(rows.length);
+  });
+});
+
+describe('the command line', () => {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+
+  it('has a version and a help text', async () => {
+    expect(await ghostnet(['--version'])).toEqual({
+      code: 0,
+      signal: null,
+      stdout: `${version}\n`,
+      stderr: '',
+    });
+    const { code, stdout, stderr } = await ghostnet(['--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatchSnapshot();
+  });
+
+  it.each(['classify', 'profile', 'bench', 'pull', 'inspect', 'models'])(
+    'help text of %s',
+    async (command) => {
+      const { code, stdout, stderr } = await ghostnet([command, '--help']);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout).toMatchSnapshot();
+      if (command !== 'models') expect(stdout).toContain('Examples:');
+      expect((await ghostnet(['help', command])).stdout).toBe(stdout);
+    },
+  );
+
+  it('answers a wrong command line with one line, the code USAGE and exit code 2', async () => {
+    const cases: [string[], RegExp][] = [
+      [['prfile'], /unknown command 'prfile' \(Did you mean profile\?\)/],
+      [['profile'], /missing required argument 'name\|file'/],
+      [['profile', 'ghostnet-1.0x', '--inptu', '3x2x2'], /unknown option '--inptu'/],
+      [['profile', 'ghostnet-1.0x', '--input', '224'], /'--input <CxHxW>'.*Expected CxHxW, e\.g\. 3x224x224/],
+      [['profile', 'ghostnet-1.0x', 'more'], /too many arguments/],
+      [['classify', 'a.jpg', '--top', '0'], /'--top <n>'.*at least 1/],
+      [['classify', 'a.jpg', '--threads', 'x'], /'--threads <n>'.*from 1 to 64/],
+      [
+        ['bench', 'ghostnet-1.0x', '--against', 'nothing'],
+        /--against: nothing is not known; expected onnxruntime-web/,
+      ],
+      [['bench', 'ghostnet-1.0x', '--precision', 'f8'], /--precision: f8 is not known; expected f32/],
+    ];
+    await Promise.all(
+      cases.map(async ([args, message]) => {
+        const { code, stdout, stderr } = await ghostnet(args);
+        expect([args, code, stdout]).toEqual([args, 2, '']);
+        expect(stderr).toMatch(/^ghostnet: error \[USAGE\]: .*\n$/);
+        expect(stderr).toMatch(message);
+      }),
+    );
+  });
+
+  it('without arguments prints the help to stderr and ends with 2', async () => {
+    const { code, stdout, stderr } = await ghostnet([]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('Usage: ghostnet');
+  });
+
+  it('shows a stack only when GHOSTNET_DEBUG asks for it', async () => {
+    const plain = await ghostnet(['profile', 'no-such-network']);
+    expect(plain.code).toBe(1);
+    expect(plain.stderr).toMatch(/^ghostnet: error \[UNKNOWN_MODEL\]: .*no-such-network.*\n$/);
+    const debug = await ghostnet(['profile', 'no-such-network'], { env: { GHOSTNET_DEBUG: '1' } });
+    expect(debug.stderr).toMatch(/\n {4}at /);
+  });
+});
