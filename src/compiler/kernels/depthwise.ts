@@ -8,7 +8,8 @@
  */
 import type { Padding, Pair } from '../../graph/nodes.js';
 import { FunctionBuilder, type Local } from '../emitter/function.js';
-import { type Activation, emitActivation, type Isa } from './kernel.js';
+import { emitActivation } from './activations.js';
+import type { Activation, Isa } from './kernel.js';
 
 export interface DualOutput {
   /** y2 = x * scale + shift, with [Q][2][4] values at the `affine` address; otherwise y2 = x. */

@@ -1,6 +1,7 @@
 /** One pass over a map: sums, products, per-channel affine, gates and activations. */
 import { FunctionBuilder } from '../emitter/function.js';
-import { type Activation, emitActivation } from './kernel.js';
+import { emitActivation, hoistConstants } from './activations.js';
+import type { Activation } from './kernel.js';
 
 /**
  * `add`: act(a + b); `mul`: act(a * b); `activation`: act(a); `affine`: act(a * s + t) with b = [Q][2][4] of s and t;
@@ -29,6 +30,7 @@ export function emitElementwise(spec: ElementwiseSpec): FunctionBuilder {
   start(OUT, P * 16);
   if (perPixel) start(B, P * 16);
   if (perQuad) start(B, perQuad);
+  const push = hoistConstants(f, activation);
   const pixel = (i: number): void => {
     f.get(OUT)
       .get(A)
@@ -43,7 +45,7 @@ export function emitElementwise(spec: ElementwiseSpec): FunctionBuilder {
         .op('f32x4Mul');
     else if (op === 'affine') f.get(first).op('f32x4Mul').get(second).op('f32x4Add');
     else if (op === 'scale') f.get(first).op('f32x4Mul');
-    emitActivation(f, activation);
+    emitActivation(f, activation, push);
     f.mem('v128Store', i * 16);
   };
   const advance = (pixels: number): void => {

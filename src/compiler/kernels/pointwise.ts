@@ -4,7 +4,8 @@
  * innermost loop: V8 up to version 12 spills when a loop body loads more, and newer ones lose little.
  */
 import { FunctionBuilder, type Local } from '../emitter/function.js';
-import { type Activation, emitActivation, type Isa, pixelTile } from './kernel.js';
+import { emitActivation } from './activations.js';
+import { type Activation, type Isa, pixelTile } from './kernel.js';
 
 export interface PointwiseSpec {
   readonly kind: 'pointwise';

@@ -1,6 +1,6 @@
 /** Softmax over channels, for each pixel, in three passes: maximum, exponentials and their sum, division. */
 import { FunctionBuilder } from '../emitter/function.js';
-import { emitExp } from './kernel.js';
+import { emitExp, hoistConstants } from './activations.js';
 
 export interface SoftmaxSpec {
   readonly kind: 'softmax';
@@ -37,6 +37,7 @@ export function emitSoftmax({ C, P }: SoftmaxSpec): FunctionBuilder {
     f.get(local).get(local).get(local).shuffle32(2, 3, 0, 1).op(combine).set(local);
     f.get(local).get(local).get(local).shuffle32(1, 0, 3, 2).op(combine).set(local);
   };
+  const push = hoistConstants(f, 'exp');
   f.get(2)
     .get(3)
     .op('i32LtS')
@@ -47,7 +48,7 @@ export function emitSoftmax({ C, P }: SoftmaxSpec): FunctionBuilder {
         reduce(most, 'f32x4Max');
         eachQuad(() => {
           f.get(value).get(most).op('f32x4Sub').set(value);
-          emitExp(f, value);
+          emitExp(f, value, push);
           f.get(sum).get(value).op('f32x4Add').set(sum).get(to).get(value).mem('v128Store');
         }, at);
         reduce(sum, 'f32x4Add');
