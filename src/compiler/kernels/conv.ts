@@ -119,8 +119,8 @@ export function emitConv(spec: ConvSpec, isa: Isa): FunctionBuilder {
     {
       // an address each: more would leave too few general registers
       mostPixels: 4,
-      reset: (m) => {
-        inRow = outWidth % m === 0;
+      reset: (runs) => {
+        inRow = runs.length === 1 && outWidth % (runs[0]?.m ?? 1) === 0;
         f.get(0).set(next).i32Const(outWidth).set(left);
       },
       advance: () => undefined,

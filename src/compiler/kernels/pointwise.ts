@@ -5,7 +5,8 @@
  */
 import { FunctionBuilder, type Local } from '../emitter/function.js';
 import { emitActivation } from './activations.js';
-import { type Activation, type Isa, pixelTile } from './kernel.js';
+import type { Activation, Isa } from './kernel.js';
+import { pixelTiles, type TileRun } from './tiles.js';
 
 export interface PointwiseSpec {
   readonly kind: 'pointwise';
@@ -41,8 +42,8 @@ export interface InputWalk {
   readonly loops: (
     step: (pixel: (i: number) => { readonly base: Local; readonly offset: number }) => void,
   ) => void;
-  /** Before the first pixel of a quad tile. */
-  readonly reset: (m: number) => void;
+  /** Before the first pixel of a quad tile, which these runs of tiles then cover. */
+  readonly reset: (runs: readonly TileRun[]) => void;
   /** To the next tile of pixels. */
   readonly advance: (m: number) => void;
 }
@@ -106,21 +107,20 @@ export function emitMatrix(
       }
   };
   const tile = (quads: number): void => {
-    const m = P === 1 ? 1 : pixelTile(P, quads === 1 ? 1 : 2, isa, walk.mostPixels);
-    const full = Math.floor(P / m);
-    const rest = P - full * m;
-    walk.reset(m);
+    const runs = P === 1 ? [{ m: 1, times: 1 }] : pixelTiles(P, quads === 1 ? 1 : 2, isa, walk.mostPixels);
+    walk.reset(runs);
     f.get(outBase).set(out);
     if (residual) f.get(residualBase).set(residualAt);
-    const one = (): void => {
-      micro(m, quads);
-      walk.advance(m);
-      f.increment(out, m * 16);
-      if (residual) f.increment(residualAt, m * 16);
-    };
-    if (full > 1) f.repeat(count, full, one);
-    else one();
-    if (rest > 0) micro(rest, quads);
+    for (const { m, times } of runs) {
+      const one = (): void => {
+        micro(m, quads);
+        walk.advance(m);
+        f.increment(out, m * 16);
+        if (residual) f.increment(residualAt, m * 16);
+      };
+      if (times > 1) f.repeat(count, times, one);
+      else one();
+    }
   };
   const advance = (quads: number): void => {
     f.increment(biasBase, quads * 16).increment(outBase, quads * plane);

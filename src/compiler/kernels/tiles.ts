@@ -1,0 +1,52 @@
+/**
+ * How the matrix kernels cut a map into tiles of pixels. A tile keeps m pixels by one or two quads of output channels
+ * in registers; which m is fast depends on how the engine allocates registers, so the choice rests on measurements.
+ */
+import type { Isa } from './kernel.js';
+
+/**
+ * GFLOP/s of the innermost matrix loop by quads and m = 1, 2, ..., measured on a Zen 4 server core (peak 59): fused
+ * multiply-add on V8 13, multiply and add on V8 11. Larger tiles run at half the speed: their values, the weights and
+ * the temporaries no longer fit the fifteen registers that V8 leaves. Without fusion, the four vector operations a
+ * cycle that the core takes in, loads included, are the limit.
+ */
+const tileSpeed: Readonly<Record<'relaxed' | 'plain', Readonly<Record<1 | 2, readonly number[]>>>> = {
+  relaxed: { 1: [15, 26, 35, 43.5, 47.5, 52], 2: [19, 32.5, 44.5, 54.5, 55.5, 58] },
+  plain: { 1: [17, 27.5, 36, 38.5], 2: [21, 33, 40.5, 43] },
+};
+
+/** `times` tiles of m pixels. */
+export interface TileRun {
+  readonly m: number;
+  readonly times: number;
+}
+
+/**
+ * The one or two runs of tiles, of at most `most` pixels each, that cover P pixels in the least time: 49 pixels are
+ * four tiles of 6 and five of 5, not eight of 6 and a slow one of 1.
+ */
+export function pixelTiles(P: number, quads: 1 | 2, isa: Isa, most: number): readonly TileRun[] {
+  const speed = tileSpeed[isa.relaxed ? 'relaxed' : 'plain'][quads];
+  const largest = Math.min(P, speed.length, most);
+  // a tile also has a beginning and an end, worth a few pixels of work whatever its size
+  const time = (m: number): number => m / (speed[m - 1] as number) + 0.002;
+  let best: readonly TileRun[] = [];
+  let bestTime = Number.POSITIVE_INFINITY;
+  for (let a = 1; a <= largest; a++)
+    for (let b = 0; b < a; b++)
+      for (let times = Math.floor(P / a); times > 0; times--) {
+        const rest = P - times * a;
+        if (b === 0 ? rest > 0 : rest === 0 || rest % b > 0) continue;
+        const total = times * time(a) + (b > 0 ? (rest / b) * time(b) : 0);
+        if (total >= bestTime) continue;
+        bestTime = total;
+        best =
+          b > 0
+            ? [
+                { m: a, times },
+                { m: b, times: rest / b },
+              ]
+            : [{ m: a, times }];
+      }
+  return best;
+}
