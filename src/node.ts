@@ -1,0 +1,17 @@
+/**
+ * What needs Node: model files on disk, PyTorch checkpoints, ONNX export, downloads, picture decoding. Everything of
+ * `ghostnet` that runs anywhere is in the main entry; this one adds to it.
+ * @module
+ */
+export { type DecodeOptions, decodePicture } from './data/node/decode.js';
+export { loadWeights } from './formats/key-mapping.js';
+export { type Model, loadModel, saveModel } from './formats/model-file.js';
+export {
+  readModelFile,
+  type ReadModelOptions,
+  readTensors,
+  writeModelFile,
+} from './formats/node/model-file.js';
+export { exportOnnx, type OnnxExportOptions } from './formats/onnx/export.js';
+export { readPytorch } from './formats/pytorch.js';
+export { readSafetensors, writeSafetensors } from './formats/safetensors.js';
