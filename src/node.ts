@@ -5,13 +5,22 @@
  */
 export { type DecodeOptions, decodePicture } from './data/node/decode.js';
 export { loadWeights } from './formats/key-mapping.js';
-export { type Model, loadModel, saveModel } from './formats/model-file.js';
+export { loadModel, type Model, saveModel } from './formats/model-file.js';
+export { cacheFolder } from './formats/node/cache-folder.js';
 export {
-  readModelFile,
   type ReadModelOptions,
+  readModelFile,
   readTensors,
   writeModelFile,
 } from './formats/node/model-file.js';
+export {
+  listPullable,
+  type PullOptions,
+  type PullResult,
+  pulledModel,
+  pullModel,
+} from './formats/node/pull.js';
+export type { PullEntry } from './formats/node/pull-registry.js';
 export { exportOnnx, type OnnxExportOptions } from './formats/onnx/export.js';
 export { readPytorch } from './formats/pytorch.js';
 export { readSafetensors, writeSafetensors } from './formats/safetensors.js';
