@@ -1,0 +1,49 @@
+/**
+ * Two projects: `node` runs every test; `chromium` runs those that need only the web platform (all but
+ * `*.node.test.ts`) in a real browser, isolated so that threads work. scripts/test.mjs names the browser.
+ */
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig } from 'vitest/config';
+
+const chromium = process.env['GHOSTNET_CHROMIUM'];
+const isolation = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
+const include = ['src/**/*.test.ts', 'test/**/*.test.ts'];
+
+export default defineConfig({
+  test: {
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    projects: [
+      { test: { name: 'node', include, environment: 'node', testTimeout: 120_000, hookTimeout: 120_000 } },
+      {
+        server: { headers: isolation },
+        test: {
+          name: 'chromium',
+          include,
+          exclude: ['**/*.node.test.ts', '**/node_modules/**'],
+          testTimeout: 120_000,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({
+              launchOptions: {
+                ...(chromium ? { executablePath: chromium } : {}),
+                args: [
+                  '--no-sandbox',
+                  '--disable-gpu',
+                  '--disable-background-networking',
+                  '--disable-component-update',
+                ],
+              },
+            }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
+  },
+});
