@@ -14,3 +14,6 @@ export interface Isa {
 }
 
 export type Activation = ActivationName | null;
+
+export { emitActivation, emitExp } from './activations.js';
+export { pixelTile } from './tiles.js';

@@ -6,7 +6,9 @@
 import { FunctionBuilder, type Local } from '../emitter/function.js';
 import { emitActivation } from './activations.js';
 import type { Activation, Isa } from './kernel.js';
+import { eachPair } from './pairs.js';
 import { pixelTiles, type TileRun } from './tiles.js';
+import { emitVector } from './vector.js';
 
 export interface PointwiseSpec {
   readonly kind: 'pointwise';
@@ -48,9 +50,6 @@ export interface InputWalk {
   readonly advance: (m: number) => void;
 }
 
-/** Quads of a vector product (one pixel) in flight together, to hide latency; V8 11 spills beyond four. */
-const vectorQuads = (isa: Isa): number => (isa.relaxed ? 8 : 4);
-
 /** Emits loops over units and pixel tiles around a walk over the input. */
 export function emitMatrix(
   f: FunctionBuilder,
@@ -60,22 +59,14 @@ export function emitMatrix(
 ): FunctionBuilder {
   const { K, P, activation, residual } = shape;
   const plane = P * 16;
-  const pairBytes = K * 32;
   const [weightBase, biasBase, outBase, residualBase] = [0, 0, 0, 0].map(() => f.local('i32')) as Four;
   const [weight, out, residualAt, count] = [0, 0, 0, 0].map(() => f.local('i32')) as Four;
 
   const micro = (m: number, quads: number): void => {
-    // one pixel has no use for weights in registers: each is read once
-    const held = m > 1 ? quads : 1;
-    const all = f.scratch('v128', m * quads + held + 1);
+    const all = f.scratch('v128', m * quads + quads + 1);
     const acc = (i: number, j: number): Local => all[i * quads + j] as Local;
-    const w = (j: number): Local => all[m * quads + (m > 1 ? j : 0)] as Local;
-    const x = all[m * quads + held] as Local;
-    const load = (j: number): void => {
-      f.get(weight)
-        .mem('v128Load', (j >> 1) * pairBytes + (j & 1) * 16)
-        .set(w(j));
-    };
+    const w = (j: number): Local => all[m * quads + j] as Local;
+    const x = all[m * quads + quads] as Local;
     for (let j = 0; j < quads; j++)
       for (let i = 0; i < m; i++) {
         f.get(biasBase).mem('v128Load', j * 16);
@@ -88,14 +79,14 @@ export function emitMatrix(
     f.get(weightBase).set(weight);
     walk.begin(m);
     walk.loops((pixel) => {
-      if (m > 1) for (let j = 0; j < quads; j++) load(j);
+      for (let j = 0; j < quads; j++)
+        f.get(weight)
+          .mem('v128Load', j * 16)
+          .set(w(j));
       for (let i = 0; i < m; i++) {
         const { base, offset } = pixel(i);
         f.get(base).mem('v128Load32Splat', offset).set(x);
-        for (let j = 0; j < quads; j++) {
-          if (m === 1) load(j);
-          f.multiplyAdd(acc(i, j), x, w(j), isa.relaxed);
-        }
+        for (let j = 0; j < quads; j++) f.multiplyAdd(acc(i, j), x, w(j), isa.relaxed);
       }
       f.increment(weight, 32);
     });
@@ -106,8 +97,8 @@ export function emitMatrix(
         f.mem('v128Store', j * plane + i * 16);
       }
   };
-  const tile = (quads: number): void => {
-    const runs = P === 1 ? [{ m: 1, times: 1 }] : pixelTiles(P, quads === 1 ? 1 : 2, isa, walk.mostPixels);
+  const tile = (quads: 1 | 2): void => {
+    const runs = pixelTiles(P, quads, isa, walk.mostPixels);
     walk.reset(runs);
     f.get(outBase).set(out);
     if (residual) f.get(residualBase).set(residualAt);
@@ -121,11 +112,8 @@ export function emitMatrix(
       if (times > 1) f.repeat(count, times, one);
       else one();
     }
-  };
-  const advance = (quads: number): void => {
     f.increment(biasBase, quads * 16).increment(outBase, quads * plane);
     if (residual) f.increment(residualBase, quads * plane);
-    f.increment(UNIT0, quads);
   };
 
   const start = (local: Local, base: number, size: number): void => {
@@ -134,55 +122,8 @@ export function emitMatrix(
   start(biasBase, BIAS, 16);
   start(outBase, OUT, plane);
   if (residual) start(residualBase, RESIDUAL, plane);
-  // weights come in pairs of quads; an odd unit starts in the middle of one
-  f.get(WEIGHTS).get(UNIT0).i32Const(1).op('i32ShrU').i32Const(pairBytes).op('i32Mul').op('i32Add');
-  f.get(UNIT0).i32Const(1).op('i32And').i32Const(16).op('i32Mul').op('i32Add').set(weightBase);
-
-  const most = Math.max(...shape.ranges);
-  const widths = [...(P === 1 ? [vectorQuads(isa)] : []), 2].filter((quads) => quads <= most);
-  const odd = shape.ranges.some((length) => length % 2 === 1);
-  const single = (): void => {
-    tile(1);
-    // from the first half of a pair to its second, or on to the next pair
-    f.get(weightBase)
-      .i32Const(16)
-      .i32Const(pairBytes - 16)
-      .get(UNIT0)
-      .i32Const(1)
-      .op('i32And')
-      .op('i32Eqz');
-    f.op('select').op('i32Add').set(weightBase);
-    advance(1);
-  };
-  const choose = (at: number): void => {
-    const quads = widths[at];
-    if (quads === undefined) {
-      single();
-      return;
-    }
-    const wide = (): void => {
-      tile(quads);
-      f.increment(weightBase, (quads / 2) * pairBytes);
-      advance(quads);
-    };
-    if (quads === 2 && !odd) {
-      wide();
-      return;
-    }
-    // an even unit with room for the whole width
-    f.get(UNIT0).i32Const(1).op('i32And').op('i32Eqz');
-    f.get(UNIT1).get(UNIT0).op('i32Sub').i32Const(quads).op('i32GeS').op('i32And');
-    f.if(wide, () => choose(at + 1));
-  };
-  f.get(UNIT0)
-    .get(UNIT1)
-    .op('i32LtS')
-    .if(() => {
-      f.loop((next) => {
-        choose(0);
-        f.get(UNIT0).get(UNIT1).op('i32LtS').brIf(next);
-      });
-    });
+  const { ranges } = shape;
+  eachPair(f, { weights: WEIGHTS, unit0: UNIT0, unit1: UNIT1, K, ranges }, weightBase, tile);
   return f;
 }
 
@@ -196,6 +137,7 @@ export function matrixFunction(): FunctionBuilder {
 /** (input, weights, bias, output, residual, unit0, unit1). */
 export function emitPointwise(spec: PointwiseSpec, isa: Isa): FunctionBuilder {
   const f = matrixFunction();
+  if (spec.P === 1) return emitVector(f, spec, isa);
   const plane = spec.P * 16;
   const pixelBase = f.local('i32');
   const address = f.local('i32');
@@ -230,15 +172,4 @@ export function emitPointwise(spec: PointwiseSpec, isa: Isa): FunctionBuilder {
   });
 }
 
-/**
- * Weights [N][K] in stored order (N a multiple of 4) to pairs of quads, [N/8][K][2][4]; an odd last quad has a pair
- * of its own, half empty. Pairs lie together because streams a multiple of 4 KiB apart evict each other.
- */
-export function packMatrix(weights: Float32Array, N: number, K: number): Float32Array {
-  const packed = new Float32Array(Math.ceil(N / 8) * 8 * K);
-  for (let n = 0; n < N; n++) {
-    const base = (n >> 3) * 8 * K + (n & 7);
-    for (let k = 0; k < K; k++) packed[base + k * 8] = weights[n * K + k] as number;
-  }
-  return packed;
-}
+export { packMatrix } from './pairs.js';

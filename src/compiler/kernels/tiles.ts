@@ -50,3 +50,20 @@ export function pixelTiles(P: number, quads: 1 | 2, isa: Isa, most: number): rea
       }
   return best;
 }
+
+/** The one size of tile, of at most `most` pixels, that covers P pixels in the least time with at most one remainder. */
+export function pixelTile(P: number, quads: 1 | 2, isa: Isa, most = 12): number {
+  const speed = tileSpeed[isa.relaxed ? 'relaxed' : 'plain'][quads];
+  const time = (m: number): number => m / (speed[m - 1] as number);
+  let best = 1;
+  let bestTime = Number.POSITIVE_INFINITY;
+  for (let m = 1; m <= Math.min(P, speed.length, most); m++) {
+    const rest = P % m;
+    const total = Math.floor(P / m) * time(m) + (rest > 0 ? time(rest) : 0);
+    if (total < bestTime) {
+      best = m;
+      bestTime = total;
+    }
+  }
+  return best;
+}
