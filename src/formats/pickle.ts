@@ -54,6 +54,7 @@ const allowedGlobals = new Set([
   ...storageTypes.map((type) => `torch.${type}Storage`),
 ]);
 
+const utf8 = new TextDecoder();
 const mark = Symbol('mark');
 type Entry = PickleValue | typeof mark;
 
@@ -65,16 +66,20 @@ export function readPickle(bytes: Uint8Array): PickleValue {
   return new Unpickler(bytes).run();
 }
 
-class Unpickler {
+/** One pickle of several in a row: `run` once, then `result`, `position` behind it, and the storages it names. */
+export class Unpickler {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  #at = 0;
+  #at: number;
+  #result: PickleValue = null;
+  readonly #storages: PickleStorage[] = [];
   #stack: Entry[] = [];
   readonly #memo = new Map<number, PickleValue>();
   #items = 0;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, from = 0) {
     this.#bytes = bytes;
+    this.#at = from;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
@@ -92,7 +97,7 @@ class Unpickler {
 
   #text(count: number): string {
     const at = this.#take(count);
-    return new TextDecoder().decode(this.#bytes.subarray(at, at + count));
+    return utf8.decode(this.#bytes.subarray(at, at + count));
   }
 
   #line(): string {
@@ -150,12 +155,28 @@ class Unpickler {
     this.#push({ kind: 'global', name: full });
   }
 
+  /** Reads to the end of the pickle. */
   run(): PickleValue {
     for (;;) {
       const opcode = this.#bytes[this.#take(1)] as number;
-      if (opcode === 0x2e) return this.#pop();
+      if (opcode === 0x2e) {
+        this.#result = this.#pop();
+        return this.#result;
+      }
       this.#step(opcode);
     }
+  }
+
+  get result(): PickleValue {
+    return this.#result;
+  }
+
+  get position(): number {
+    return this.#at;
+  }
+
+  get storages(): readonly PickleStorage[] {
+    return this.#storages;
   }
 
   #step(opcode: number): void {
@@ -325,7 +346,9 @@ class Unpickler {
     const typed = type as PickleGlobal | null | undefined;
     if (kind !== 'storage' || typed?.kind !== 'global' || typeof key !== 'string' || !isCount(elements))
       return this.#fail('PICKLE_INVALID', 'a persistent id that is not a storage');
-    return { kind: 'storage', type: typed.name.slice('torch.'.length), key, elements };
+    const storage = { kind: 'storage', type: typed.name.slice('torch.'.length), key, elements } as const;
+    this.#storages.push(storage);
+    return storage;
   }
 
   #rebuild(callee: PickleValue, args: PickleValue): PickleValue {
@@ -363,5 +386,7 @@ function isCount(value: unknown): value is number {
 }
 
 function isCounts(value: unknown): value is number[] {
-  return Array.isArray(value) && value.length <= 16 && value.every(isCount);
+  return (
+    Array.isArray(value) && value.length <= 16 && value.every((item) => isCount(item) && item <= 2 ** 40)
+  );
 }

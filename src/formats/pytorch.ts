@@ -1,177 +1,148 @@
 /**
- * Reads PyTorch checkpoints (`.pth`, `.pt`): a zip of a pickle and one file a storage. State dictionaries, also under
- * `state_dict`, `model` or `ema`; nothing is ever run (see pickle.ts). Needs a zip library, so it is not part of the
- * browser entry.
+ * Reads PyTorch checkpoints (`.pth`, `.pt`): since 1.6 a zip of a pickle and one file a storage, before that pickles
+ * one after the other with the storages behind (pytorch-legacy.ts). State dictionaries, also under `state_dict`,
+ * `model` or `ema`; nothing is ever run (see pickle.ts). Needs a zip library, so it is not part of the browser entry.
  */
-import { unzipSync } from 'fflate';
 import { FormatError } from '../errors.js';
 import type { Tensor } from '../graph/graph.js';
-import { float16ToNumber } from './float16.js';
-import { type PickleStorage, type PickleTensor, type PickleValue, readPickle } from './pickle.js';
-import { bfloat16ToNumber } from './safetensors.js';
+import { type PickleTensor, type PickleValue, readPickle } from './pickle.js';
+import { isLegacy, readLegacy } from './pytorch-legacy.js';
+import { copyTensor, type Storages } from './pytorch-storage.js';
+import { ZipArchive } from './zip.js';
 
-/** Unpacked bytes that a checkpoint may have in all. */
-export const maxCheckpointBytes = 2 ** 31;
-/** Elements that all tensors together may have (views may repeat a storage). */
-export const maxCheckpointElements = 2 ** 29;
+/** Bytes that all tensors of a checkpoint may have as 32-bit floats. */
+export const maxTensorBytes = 2 ** 30;
+/** The same, as a multiple of the storages that they show: views may repeat elements, but not without end. */
+export const maxTensorGrowth = 16;
 
-/** Deflate cannot expand more than this. */
-const maxExpansion = 1032;
-
-interface StorageType {
-  readonly bytes: number;
-  readonly read: (view: DataView, at: number) => number;
-}
-
-const storageTypes: Readonly<Record<string, StorageType>> = {
-  FloatStorage: { bytes: 4, read: (view, at) => view.getFloat32(at, true) },
-  DoubleStorage: { bytes: 8, read: (view, at) => view.getFloat64(at, true) },
-  HalfStorage: { bytes: 2, read: (view, at) => float16ToNumber(view.getUint16(at, true)) },
-  BFloat16Storage: { bytes: 2, read: (view, at) => bfloat16ToNumber(view.getUint16(at, true)) },
-  LongStorage: { bytes: 8, read: (view, at) => Number(view.getBigInt64(at, true)) },
-  IntStorage: { bytes: 4, read: (view, at) => view.getInt32(at, true) },
-  ShortStorage: { bytes: 2, read: (view, at) => view.getInt16(at, true) },
-  CharStorage: { bytes: 1, read: (view, at) => view.getInt8(at) },
-  ByteStorage: { bytes: 1, read: (view, at) => view.getUint8(at) },
-  BoolStorage: { bytes: 1, read: (view, at) => view.getUint8(at) },
-};
-
-function unzip(bytes: Uint8Array): Map<string, Uint8Array> {
-  let total = 0;
-  try {
-    const files = unzipSync(bytes, {
-      filter: (file) => {
-        if (file.originalSize > file.size * maxExpansion + 64)
-          throw new FormatError(
-            'PTH_LIMIT',
-            `checkpoint: "${file.name}" claims to unpack ${file.size} bytes to ${file.originalSize}`,
-          );
-        total += file.originalSize;
-        if (total > maxCheckpointBytes)
-          throw new FormatError(
-            'PTH_LIMIT',
-            `checkpoint: it unpacks to more than ${maxCheckpointBytes} bytes`,
-          );
-        return true;
-      },
-    });
-    return new Map(Object.entries(files));
-  } catch (cause) {
-    if (cause instanceof FormatError) throw cause;
-    throw new FormatError('PTH_ZIP', `checkpoint: the zip archive is damaged (${(cause as Error).message})`, {
-      cause,
-    });
-  }
-}
-
-/** Copies a strided view of a storage into row-major floats. */
-function readTensor(name: string, tensor: PickleTensor, storages: ReadonlyMap<string, Uint8Array>): Tensor {
-  const { storage, offset, shape, strides } = tensor;
-  const fail = (what: string): never => {
-    throw new FormatError('PTH_TENSOR', `checkpoint: tensor "${name.slice(0, 200)}": ${what}`);
-  };
-  const type = storageType(storage, fail);
-  const bytes = storages.get(storage.key) ?? fail(`its storage "${storage.key.slice(0, 100)}" is missing`);
-  const available = Math.floor(bytes.length / type.bytes);
-  if (storage.elements > available)
-    fail(`its storage has ${available} elements, the checkpoint says ${storage.elements}`);
-  const count = shape.reduce((product, size) => product * size, 1);
-  if (count > maxCheckpointElements) fail(`${count} elements, at most ${maxCheckpointElements}`);
-  if (count === 0) return { shape, data: new Float32Array(0) };
-  const last = shape.reduce((sum, size, axis) => sum + (size - 1) * (strides[axis] ?? 0), offset);
-  if (last >= available) fail(`it reaches element ${last} of a storage of ${available}`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const data = new Float32Array(count);
-  const index = shape.map(() => 0);
-  let at = offset;
-  for (let i = 0; i < count; i++) {
-    data[i] = type.read(view, at * type.bytes);
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      const stride = strides[axis] as number;
-      index[axis] = (index[axis] as number) + 1;
-      at += stride;
-      if ((index[axis] as number) < (shape[axis] as number)) break;
-      at -= stride * (shape[axis] as number);
-      index[axis] = 0;
-    }
-  }
-  return { shape, data };
-}
-
-function storageType(storage: PickleStorage, fail: (what: string) => never): StorageType {
-  return storageTypes[storage.type] ?? fail(`storage type ${storage.type} is not known`);
-}
-
-/** The dictionary of tensors in a checkpoint's value: itself, or under a usual key. */
-function findStateDict(value: PickleValue): Map<PickleValue, PickleValue> {
-  if (value instanceof Map) {
-    for (const key of ['state_dict', 'model', 'state_dict_ema', 'ema', 'net', 'network']) {
-      const inner = value.get(key);
-      if (inner instanceof Map) return inner;
-    }
-    return value;
-  }
-  throw new FormatError(
-    'PTH_NOT_STATE_DICT',
-    'checkpoint: it holds no dictionary of tensors; save model.state_dict()',
-  );
-}
+/** Keys under which training scripts keep the state dictionary of a network. */
+const wrapperKeys = ['state_dict', 'model_state_dict', 'model', 'state_dict_ema', 'ema', 'net', 'network'];
 
 /** Whether bytes look like a checkpoint that `readPytorch` understands or knows by name. */
 export function isPytorch(bytes: Uint8Array): boolean {
-  return (bytes[0] === 0x50 && bytes[1] === 0x4b) || isLegacy(bytes);
+  return isZip(bytes) || isLegacy(bytes) || isTar(bytes);
 }
 
-/** The format before PyTorch 1.6 begins with a pickled magic number; tar archives are older still. */
-function isLegacy(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x80 && (bytes[1] as number) >= 2 && (bytes[1] as number) <= 5;
+function isZip(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x50 && bytes[1] === 0x4b;
+}
+
+/** Before PyTorch 0.1.10 a checkpoint was a tar archive. */
+function isTar(bytes: Uint8Array): boolean {
+  return new TextDecoder('latin1').decode(bytes.subarray(257, 262)) === 'ustar';
 }
 
 /**
- * Tensors of a checkpoint by name, as 32-bit floats. Throws FormatError `PTH_LEGACY` (the format before PyTorch 1.6,
- * with how to convert it), `PTH_ZIP`, `PTH_LIMIT`, `PTH_TENSOR`, `PTH_NOT_STATE_DICT`, `PTH_BYTE_ORDER` or those of
- * readPickle.
+ * Tensors of a checkpoint by name, as 32-bit floats. Throws FormatError `PTH_LEGACY` (a tar or another pickle, with
+ * how to convert it), `PTH_NOT_A_CHECKPOINT`, `PTH_LIMIT`, `PTH_TENSOR`, `PTH_NOT_STATE_DICT`, `PTH_BYTE_ORDER`, or
+ * those of ZipArchive and readPickle.
  */
 export function readPytorch(bytes: Uint8Array): ReadonlyMap<string, Tensor> {
-  if (isLegacy(bytes))
+  if (isTar(bytes))
     throw new FormatError(
       'PTH_LEGACY',
-      'checkpoint: this is the format before PyTorch 1.6; convert it with torch.save(torch.load(path), path)',
+      'checkpoint: this is the tar format before PyTorch 0.1.10; convert it with torch.save(torch.load(path), path)',
       { offset: 0 },
     );
-  if (bytes[0] !== 0x50 || bytes[1] !== 0x4b)
-    throw new FormatError('PTH_ZIP', 'checkpoint: neither a zip archive nor a pickle', { offset: 0 });
-  const files = unzip(bytes);
-  const pickleName = [...files.keys()].find((name) => name === 'data.pkl' || name.endsWith('/data.pkl'));
+  if (isLegacy(bytes)) {
+    const { value, storages } = readLegacy(bytes);
+    return collect(value, storages, maxTensorGrowth * bytes.length);
+  }
+  if (!isZip(bytes))
+    throw new FormatError('PTH_NOT_A_CHECKPOINT', 'checkpoint: neither a zip archive nor a pickle', {
+      offset: 0,
+    });
+  return readZip(new ZipArchive(bytes));
+}
+
+function readZip(archive: ZipArchive): ReadonlyMap<string, Tensor> {
+  const pickleName = archive.names.find((name) => name === 'data.pkl' || name.endsWith('/data.pkl'));
   if (pickleName === undefined)
     throw new FormatError(
-      'PTH_ZIP',
-      'checkpoint: the archive holds no data.pkl, so it is not a PyTorch checkpoint',
+      'PTH_NOT_A_CHECKPOINT',
+      'checkpoint: the zip archive holds no data.pkl, so PyTorch did not write it',
     );
   const root = pickleName.slice(0, -'data.pkl'.length);
-  const order = files.get(`${root}byteorder`);
+  if (archive.has(`${root}constants.pkl`))
+    throw new FormatError(
+      'PTH_NOT_STATE_DICT',
+      'checkpoint: this is a TorchScript program, not weights; save them with torch.save(model.state_dict(), path)',
+    );
+  const order = archive.has(`${root}byteorder`) ? archive.read(`${root}byteorder`) : undefined;
   if (order && new TextDecoder().decode(order).trim() !== 'little')
     throw new FormatError(
       'PTH_BYTE_ORDER',
       'checkpoint: it is big-endian; save it again on a little-endian machine',
     );
-  const storages = new Map<string, Uint8Array>();
-  for (const [name, content] of files)
-    if (name.startsWith(`${root}data/`)) storages.set(name.slice(root.length + 'data/'.length), content);
+  const value = readPickle(archive.read(pickleName));
+  const read = new Map<string, Uint8Array>();
+  let unpacked = 0;
+  const storages: Storages = (key) => {
+    const name = `${root}data/${key}`;
+    const known = read.get(key);
+    if (known || !archive.has(name)) return known;
+    const content = archive.read(name);
+    unpacked += content.length;
+    read.set(key, content);
+    return content;
+  };
+  return collect(value, storages, () => maxTensorGrowth * unpacked);
+}
+
+/** Copies every tensor of the state dictionary. `growth` is the limit that the storages read so far allow. */
+function collect(
+  value: PickleValue,
+  storages: Storages,
+  growth: number | (() => number),
+): ReadonlyMap<string, Tensor> {
   const tensors = new Map<string, Tensor>();
-  let elements = 0;
-  for (const [key, value] of findStateDict(readPickle(files.get(pickleName) as Uint8Array))) {
-    if (typeof key !== 'string' || (value as PickleTensor | null)?.kind !== 'tensor') continue;
-    const tensor = value as PickleTensor;
-    elements += tensor.shape.reduce((product, size) => product * size, 1);
-    if (elements > maxCheckpointElements)
+  let size = 0;
+  for (const [key, item] of findStateDict(value)) {
+    if (typeof key !== 'string' || !isTensor(item)) continue;
+    const content = storages(item.storage.key);
+    size += 4 * item.shape.reduce((product, length) => product * length, 1);
+    const limit = Math.min(maxTensorBytes, 1024 + (typeof growth === 'number' ? growth : growth()));
+    if (size > limit)
       throw new FormatError(
         'PTH_LIMIT',
-        `checkpoint: its tensors have more than ${maxCheckpointElements} elements`,
+        `checkpoint: its tensors up to ${JSON.stringify(key.slice(0, 200))} need ${size} bytes, at most ${limit} ` +
+          `(${maxTensorBytes} in all, and ${maxTensorGrowth} times what is stored)`,
       );
-    tensors.set(key, readTensor(key, tensor, storages));
+    tensors.set(key, copyTensor(key, item, content));
   }
   if (tensors.size === 0)
-    throw new FormatError('PTH_NOT_STATE_DICT', 'checkpoint: it holds no tensors by name');
+    throw new FormatError(
+      'PTH_NOT_STATE_DICT',
+      'checkpoint: it holds no tensors by name; save model.state_dict()',
+    );
   return tensors;
+}
+
+function isTensor(value: PickleValue): value is PickleTensor {
+  return (value as PickleTensor | null)?.kind === 'tensor';
+}
+
+/** The dictionary of tensors in a checkpoint's value: itself, or under a usual key, also twice wrapped. */
+function findStateDict(value: PickleValue): Map<PickleValue, PickleValue> {
+  let current = value;
+  for (let depth = 0; depth < 3 && current instanceof Map; depth++) {
+    const dictionary: Map<PickleValue, PickleValue> = current;
+    const key = wrapperKeys.find((candidate) => dictionary.get(candidate) instanceof Map);
+    if (key === undefined && [...dictionary.values()].some(isTensor)) return dictionary;
+    if (key === undefined) break;
+    current = dictionary.get(key) ?? null;
+  }
+  const found =
+    current instanceof Map
+      ? `found the keys ${
+          [...current.keys()]
+            .slice(0, 8)
+            .map((key) => JSON.stringify(String(key).slice(0, 40)))
+            .join(', ') || '(none)'
+        }`
+      : 'found no dictionary';
+  throw new FormatError(
+    'PTH_NOT_STATE_DICT',
+    `checkpoint: it holds no tensors by name (${found}; expected tensors, or one of ${wrapperKeys.join(', ')}); save model.state_dict()`,
+  );
 }

@@ -39,7 +39,7 @@ it('writes every parameter, a free batch, labels and no redundant Slice', () => 
   for (const name of weights.keys()) expect(names.has(name), name).toBe(true);
   const first = onnx.initializer[0];
   const values = weights.get(first?.name ?? '')?.data ?? new Float32Array();
-  expect(new DataView((first?.rawData ?? new Uint8Array(4)).slice().buffer).getFloat32(0, true)).toBe(
+  expect(new DataView(Uint8Array.from(first?.rawData ?? new Uint8Array(4)).buffer).getFloat32(0, true)).toBe(
     values[0],
   );
   expect(onnx.node.filter((node) => node.opType === 'Slice')).toHaveLength(0);
