@@ -28,10 +28,18 @@ export interface Features {
   readonly simd: boolean;
   /** The fused multiply-add of the relaxed SIMD proposal. */
   readonly relaxed: boolean;
+  /**
+   * Whether networks should be compiled with `narrow`: engines before V8 13 reorder loop bodies. No WebAssembly module
+   * can ask for a compiler's age, so a JavaScript function that came with V8 13 (Error.isError) stands for it.
+   */
+  readonly narrow: boolean;
   readonly threads: ThreadSupport;
 }
 
-/** `worker_threads` of Node and of what imitates it, without an import that a browser would stumble over. */
+/**
+ * `worker_threads` of Node and of what imitates it, without an import that a browser would stumble over.
+ * @internal
+ */
 export function nodeWorkerThreads(): typeof import('node:worker_threads') | undefined {
   const host = (globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } }).process;
   return host?.getBuiltinModule?.('node:worker_threads') as typeof import('node:worker_threads') | undefined;
@@ -60,6 +68,7 @@ export function detectFeatures(): Features {
   found ??= {
     simd: probe([...splatZero, drop]),
     relaxed: probe([...splatZero, ...splatZero, ...splatZero, 0xfd, 0x85, 0x02, drop]),
+    narrow: !('isError' in Error),
     threads: threadSupport(),
   };
   return found;

@@ -174,6 +174,7 @@ export class Network {
     this.#threads = [];
   }
 
+  /** @internal for types: users' libraries may not know Symbol.dispose yet. */
   [Symbol.dispose](): void {
     this.dispose();
   }
