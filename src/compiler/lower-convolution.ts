@@ -1,16 +1,17 @@
 /**
- * Lowers convolutions and linear layers: dense, grouped and depthwise, with bias, residual and activation. Weights
+ * Lowers dense and grouped convolutions and linear layers, with bias, residual and activation. Weights
  * are brought from logical into stored channel order here and packed for the kernel.
  */
-import type { Conv2dNode, LinearNode, Padding, Pair, ShiftNode } from '../graph/nodes.js';
+import type { Conv2dNode, LinearNode, Padding, Pair } from '../graph/nodes.js';
 import { isDepthwise, type Operation } from './fuse.js';
 import { convDepth, packConv } from './kernels/conv.js';
-import { packDepthwise } from './kernels/depthwise.js';
 import { packMatrix } from './kernels/pointwise.js';
 import type { KernelSpec } from './kernels/registry.js';
 import { denseRun, isDense, isOneToOne, quadSpan, relativePositions, spread, type View } from './layout.js';
-import type { LoweringContext, Size } from './lowering-context.js';
-import { none, type Operand, type Part } from './program.js';
+import { lowerDepthwise } from './lower-depthwise.js';
+import type { LoweringContext } from './lowering-context.js';
+import { placeOutput, residualOperand } from './place-output.js';
+import type { Part } from './program.js';
 
 /** A dense matrix or window of weights in logical order. */
 interface Filter {
@@ -261,154 +262,4 @@ function matrixSpec(
     ...common,
   } as const;
   return { spec, depth: convDepth(spec) / (window.kernel[0] * window.kernel[1]) };
-}
-
-/** Where an output goes: over its residual when nothing reads that later, else to a fresh place. */
-export function placeOutput(
-  context: LoweringContext,
-  operation: Operation,
-  size: Size,
-  layout: Int32Array,
-  quads: number,
-  reads: readonly View[],
-): { readonly out: View; readonly residual: View | null } {
-  let residual: View | null = null;
-  if (operation.residual !== null)
-    residual = context.conform(operation.residual, context.view(operation.residual), layout);
-  const sameQuads = residual !== null && spanLength(residual) === quads;
-  if (residual && sameQuads && context.canOverwrite(residual, operation, reads))
-    return { out: context.overwrite(residual, operation.output), residual };
-  return { out: context.place(operation.output, size, layout, quads), residual };
-}
-
-function spanLength(view: View): number {
-  const { first, end } = quadSpan(view.positions);
-  return end - first;
-}
-
-function residualOperand(context: LoweringContext, residual: View | null, firstQuad: number): Operand {
-  if (!residual) return none;
-  return context.quads(residual, 'read', quadSpan(residual.positions).first + firstQuad);
-}
-
-export interface DepthwiseWork {
-  readonly input: string;
-  readonly kernel: Pair;
-  readonly stride: Pair;
-  readonly padding: Padding;
-  readonly dilation: Pair;
-  /** [C * multiplier][taps]. */
-  readonly weights: Float32Array;
-  readonly bias: Float32Array | null;
-  /** Output channels per input channel; output c * multiplier + j comes from input channel c. */
-  readonly multiplier: number;
-  readonly macs: number;
-}
-
-/** One filter per channel; the output keeps the input's places, one run of quads for each j of the multiplier. */
-export function lowerDepthwise(context: LoweringContext, operation: Operation, work: DepthwiseWork): View {
-  const { program } = context;
-  const size = context.size(operation.output);
-  const x = context.compact(work.input, context.view(work.input));
-  const span = quadSpan(x.positions);
-  const quads = span.end - span.first;
-  const layout = multiplied(relativePositions(x.positions), work.multiplier, quads);
-  const total = quads * work.multiplier;
-  const { out, residual } = placeOutput(context, operation, size, layout, total, [x]);
-  const outFirst = quadSpan(out.positions).first;
-  const spec: KernelSpec = depthwiseSpec(x, work, size, operation);
-  const parts = Array.from({ length: work.multiplier }, (_, j): Part => {
-    const packed = packMultiple(work, relativePositions(x.positions), quads, j);
-    return {
-      spec,
-      units: quads,
-      operands: [
-        context.quads(x, 'read', span.first),
-        program.weights(packed.weights),
-        program.weights(packed.bias),
-        context.quads(out, 'write', outFirst + j * quads),
-        residualOperand(context, residual, j * quads),
-        none,
-        none,
-        none,
-      ],
-    };
-  });
-  program.step({ name: operation.output, nodes: operation.nodes, split: 'each', macs: work.macs, parts });
-  return out;
-}
-
-export function depthwiseSpec(
-  x: Size,
-  work: Pick<DepthwiseWork, 'kernel' | 'stride' | 'padding' | 'dilation'>,
-  size: Size,
-  operation: Pick<Operation, 'activation' | 'residual'>,
-): Extract<KernelSpec, { kind: 'depthwise' }> {
-  return {
-    kind: 'depthwise',
-    height: x.height,
-    width: x.width,
-    kernel: work.kernel,
-    stride: work.stride,
-    padding: work.padding,
-    dilation: work.dilation,
-    outHeight: size.height,
-    outWidth: size.width,
-    activation: operation.activation,
-    residual: operation.residual !== null,
-    dual: null,
-  };
-}
-
-/** Positions of c * multiplier + j: the place of c in the j-th run of quads. */
-export function multiplied(positions: Int32Array, multiplier: number, quads: number): Int32Array {
-  return Int32Array.from(
-    { length: positions.length * multiplier },
-    (_, i) => (positions[Math.floor(i / multiplier)] as number) + (i % multiplier) * quads * 4,
-  );
-}
-
-/** Packed filters and bias of outputs c * multiplier + j for all c. */
-export function packMultiple(
-  work: Pick<DepthwiseWork, 'weights' | 'bias' | 'multiplier' | 'kernel'>,
-  positions: Int32Array,
-  quads: number,
-  j: number,
-): { readonly weights: Float32Array; readonly bias: Float32Array } {
-  const taps = work.kernel[0] * work.kernel[1];
-  const weights = new Float32Array(quads * 4 * taps);
-  const bias = new Float32Array(quads * 4);
-  positions.forEach((position, c) => {
-    const row = c * work.multiplier + j;
-    weights.set(work.weights.subarray(row * taps, (row + 1) * taps), position * taps);
-    bias[position] = work.bias?.[row] ?? 0;
-  });
-  return { weights: packDepthwise(weights, quads * 4, taps), bias };
-}
-
-/** A shift is a depthwise convolution whose filters have a single one. */
-export function lowerShift(context: LoweringContext, operation: Operation, node: ShiftNode): View {
-  const rows = node.offsets.map(([dy]) => dy);
-  const columns = node.offsets.map(([, dx]) => dx);
-  const top = Math.max(0, ...rows.map((dy) => -dy));
-  const left = Math.max(0, ...columns.map((dx) => -dx));
-  const bottom = Math.max(0, ...rows);
-  const right = Math.max(0, ...columns);
-  const kernel: Pair = [top + bottom + 1, left + right + 1];
-  const taps = kernel[0] * kernel[1];
-  const weights = new Float32Array(node.offsets.length * taps);
-  node.offsets.forEach(([dy, dx], c) => {
-    weights[c * taps + (dy + top) * kernel[1] + dx + left] = 1;
-  });
-  return lowerDepthwise(context, operation, {
-    input: node.inputs[0] as string,
-    kernel,
-    stride: [1, 1],
-    padding: [top, left, bottom, right],
-    dilation: [1, 1],
-    weights,
-    bias: null,
-    multiplier: 1,
-    macs: 0,
-  });
 }

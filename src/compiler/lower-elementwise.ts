@@ -6,14 +6,10 @@ import { batchNormAffine } from '../passes/fold-batch-norm.js';
 import type { Operation, Root } from './fuse.js';
 import type { ElementwiseSpec } from './kernels/elementwise.js';
 import { planeBytes, quadSpan, relativePositions, samePositions, type View } from './layout.js';
-import {
-  arrangeChannels,
-  depthwiseSpec,
-  multiplied,
-  packMultiple,
-  placeOutput,
-} from './lower-convolution.js';
+import { arrangeChannels } from './lower-convolution.js';
+import { depthwiseSpec, multiplied, packMultiple } from './lower-depthwise.js';
 import type { LoweringContext } from './lowering-context.js';
+import { placeOutput, spanLength } from './place-output.js';
 import { none, type Operand, type Part } from './program.js';
 
 /** [Q][2][4] of scale and shift at their stored places. */
@@ -31,11 +27,6 @@ function packAffine(
     packed.set(storedShift.subarray(quad * 4, quad * 4 + 4), quad * 8 + 4);
   }
   return packed;
-}
-
-function spanLength(view: View): number {
-  const { first, end } = quadSpan(view.positions);
-  return end - first;
 }
 
 /** One elementwise kernel over all quads of views with one layout. */
@@ -64,8 +55,9 @@ function elementwiseStep(
 
 /** A place for an elementwise result: over `x` where that is allowed, else fresh with the same layout. */
 function placeLike(context: LoweringContext, operation: Operation, x: View, others: readonly View[]): View {
-  if (context.canOverwrite(x, operation, others)) return context.overwrite(x, operation.output);
-  return context.place(operation.output, x, relativePositions(x.positions), spanLength(x));
+  if (context.storage.canOverwrite(x, operation, others))
+    return context.storage.overwrite(x, operation.output);
+  return context.storage.place(operation.output, x, relativePositions(x.positions), spanLength(x));
 }
 
 /** act(x * scale + shift + residual). */

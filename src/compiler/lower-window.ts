@@ -44,7 +44,7 @@ export function lowerWindow(context: LoweringContext, operation: Operation, node
   const x = context.compact(input, context.view(input));
   const span = quadSpan(x.positions);
   const quads = span.end - span.first;
-  const out = context.place(
+  const out = context.storage.place(
     operation.output,
     context.size(operation.output),
     relativePositions(x.positions),
@@ -73,7 +73,7 @@ export function lowerSoftmax(context: LoweringContext, operation: Operation, nod
   if (!dense) x = context.compact(input, x, 0);
   const channels = x.positions.length;
   const quads = Math.ceil(channels / 4);
-  const out = context.place(operation.output, x, denseRun(channels), quads);
+  const out = context.storage.place(operation.output, x, denseRun(channels), quads);
   const plane = planeBytes(x);
   context.program.step({
     name: operation.output,

@@ -16,7 +16,8 @@ import {
   sliceView,
   type View,
 } from './layout.js';
-import { lowerConvolution, lowerShift } from './lower-convolution.js';
+import { lowerConvolution } from './lower-convolution.js';
+import { lowerShift } from './lower-depthwise.js';
 import { lowerChain, lowerGhost, lowerMul } from './lower-elementwise.js';
 import { lowerOutput, lowerSoftmax, lowerWindow } from './lower-window.js';
 import { LoweringContext } from './lowering-context.js';
@@ -116,11 +117,11 @@ function lowerConcat(context: LoweringContext, node: Extract<AliasNode, { kind: 
   const home = views[0]?.buffer;
   if (views.every((view) => view.buffer === home)) return concatViews(views);
   const { name } = node;
-  const ours = context.groupBuffer(name);
+  const ours = context.storage.groupBuffer(name);
   const placed = views.map((view, i) => {
     if (view.buffer === ours) return view;
     const count = view.positions.length;
-    const copy = context.place(name, view, denseRun(count), Math.ceil(count / 4));
+    const copy = context.storage.place(name, view, denseRun(count), Math.ceil(count / 4));
     context.repack(node.inputs[i] as string, view, copy);
     return copy;
   });

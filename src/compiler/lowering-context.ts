@@ -1,13 +1,13 @@
 /**
- * What lowering knows while it walks through the operations: where every value is stored, which buffer a new value
- * goes to, whether a stored value may be overwritten, and the helper steps that change a layout (import, pad,
- * repack). The operations themselves are lowered in the lower-*.ts files beside this one.
+ * What lowering knows while it walks through the operations: the view of every value, parameters and shapes, operands
+ * of kernels, and the helper steps that change a layout (import, pad, repack). Where values are put is storage.ts; the
+ * operations themselves are lowered in the lower-*.ts files beside this one.
  */
 import { rangeError } from '../errors.js';
 import type { Graph, Tensor, Weights } from '../graph/graph.js';
 import type { Padding } from '../graph/nodes.js';
 import type { Shapes } from '../graph/shapes.js';
-import type { FusedGraph, Operation } from './fuse.js';
+import type { FusedGraph } from './fuse.js';
 import {
   denseRun,
   isOneToOne,
@@ -19,24 +19,7 @@ import {
   type View,
 } from './layout.js';
 import { type Operand, ProgramBuilder, type VirtualBuffer } from './program.js';
-
-/** Bytes of a buffer that hold one value; a concatenation's buffer has several such runs. */
-interface Segment {
-  readonly first: number;
-  readonly end: number;
-  /** The operation's output that is stored there now. */
-  value: string;
-}
-
-function byteSpan(view: View): { readonly first: number; readonly end: number } {
-  const { first, end } = quadSpan(view.positions);
-  return { first: first * planeBytes(view), end: end * planeBytes(view) };
-}
-
-export interface Size {
-  readonly height: number;
-  readonly width: number;
-}
+import { type Size, Storage } from './storage.js';
 
 export class LoweringContext {
   readonly graph: Graph;
@@ -44,12 +27,10 @@ export class LoweringContext {
   readonly shapes: Shapes;
   readonly fused: FusedGraph;
   readonly program = new ProgramBuilder();
+  readonly storage: Storage;
   readonly #views = new Map<string, View>();
   readonly #inputs = new Map<string, VirtualBuffer>();
-  readonly #groupBuffers = new Map<string, VirtualBuffer>();
   readonly #gated = new Map<string, string>();
-  readonly #groupSizes = new Map<string, number>();
-  readonly #segments = new Map<VirtualBuffer, Segment[]>();
   readonly #copies = new WeakMap<View, Map<string, View>>();
 
   constructor(graph: Graph, weights: Weights, shapes: Shapes, fused: FusedGraph) {
@@ -59,10 +40,7 @@ export class LoweringContext {
     this.fused = fused;
     for (const node of graph.nodes)
       if (node.kind === 'mul') this.#gated.set(node.inputs[1] as string, node.inputs[0] as string);
-    for (const item of fused.items) {
-      const group = fused.group(item.kind === 'operation' ? item.operation.output : item.node.name);
-      this.#groupSizes.set(group, (this.#groupSizes.get(group) ?? 0) + 1);
-    }
+    this.storage = new Storage(fused, this.program);
   }
 
   /** H and W of a node's output; 1 and 1 for flattened features. */
@@ -109,69 +87,10 @@ export class LoweringContext {
     const known = this.#views.get(name);
     if (known) return known;
     const channels = this.channels(name);
-    const view = this.place(name, this.size(name), denseRun(channels), Math.ceil(channels / 4));
+    const view = this.storage.place(name, this.size(name), denseRun(channels), Math.ceil(channels / 4));
     this.#import(name, view, [0, 0, 0, 0]);
     this.#views.set(name, view);
     return view;
-  }
-
-  /** The buffer that a concatenation and its inputs share, if anything is stored there yet. */
-  groupBuffer(name: string): VirtualBuffer | undefined {
-    return this.#groupBuffers.get(this.fused.group(name));
-  }
-
-  /** A fresh place for a value whose channels have these positions relative to its first quad. */
-  place(name: string, size: Size, positions: Int32Array, quads: number): View {
-    const group = this.fused.group(name);
-    let buffer = this.#groupBuffers.get(group);
-    if (!buffer) {
-      buffer = this.program.buffer(group, 0);
-      this.#groupBuffers.set(group, buffer);
-    }
-    const first = buffer.bytes / planeBytes(size);
-    const start = buffer.bytes;
-    buffer.bytes += quads * planeBytes(size);
-    this.#segmentsOf(buffer).push({ first: start, end: buffer.bytes, value: name });
-    return {
-      buffer,
-      height: size.height,
-      width: size.width,
-      positions: positions.map((position) => (position < 0 ? -1 : position + first * 4)),
-    };
-  }
-
-  /** A place in a buffer of its own that no concatenation sees. */
-  temporary(name: string, size: Size, positions: Int32Array, quads: number): View {
-    const buffer = this.program.buffer(name, quads * planeBytes(size));
-    return { buffer, height: size.height, width: size.width, positions };
-  }
-
-  /**
-   * Whether the operation may write its output over `view`: nothing reads what is stored there later, no
-   * concatenation wants the output elsewhere, and the operation reads the same buffer through none of `others`.
-   */
-  canOverwrite(view: View, operation: Operation, others: readonly View[]): boolean {
-    const group = this.fused.group(operation.output);
-    const free = (this.#groupSizes.get(group) ?? 0) <= 1 || this.#groupBuffers.get(group) === view.buffer;
-    if (!free || view.buffer.role !== 'scratch' || !isOneToOne(view.positions)) return false;
-    if (others.some((other) => other.buffer === view.buffer)) return false;
-    const span = byteSpan(view);
-    const segments = this.#segments.get(view.buffer) ?? [];
-    // copies made by this class have no segments: others may ask for them again
-    if (segments.length === 0) return false;
-    return segments.every((segment) => {
-      if (segment.end <= span.first || segment.first >= span.end) return true;
-      const inside = segment.first >= span.first && segment.end <= span.end;
-      return inside && (this.fused.lastUse.get(segment.value) ?? -1) <= operation.position;
-    });
-  }
-
-  /** The output takes the place of `view`. */
-  overwrite(view: View, output: string): View {
-    const span = byteSpan(view);
-    for (const segment of this.#segmentsOf(view.buffer))
-      if (segment.first >= span.first && segment.end <= span.end) segment.value = output;
-    return { ...view };
   }
 
   /** Quads [first, first + count) of a view's buffer as an operand of which a unit touches one quad. */
@@ -227,7 +146,7 @@ export class LoweringContext {
     if (mostSpread > 0 && isOneToOne(view.positions) && spread(view.positions) <= mostSpread) return view;
     return this.#copy(view, 'dense', () => {
       const count = view.positions.length;
-      const copy = this.temporary(`${name}:dense`, view, denseRun(count), Math.ceil(count / 4));
+      const copy = this.storage.temporary(`${name}:dense`, view, denseRun(count), Math.ceil(count / 4));
       this.repack(name, view, copy);
       return copy;
     });
@@ -253,7 +172,7 @@ export class LoweringContext {
         { length: count },
         (_, c) => Math.floor(c / perGroup) * best * 4 + (c % perGroup),
       );
-      const copy = this.temporary(`${name}:groups`, view, positions, best * (count / perGroup));
+      const copy = this.storage.temporary(`${name}:groups`, view, positions, best * (count / perGroup));
       this.repack(name, view, copy);
       return copy;
     });
@@ -268,7 +187,7 @@ export class LoweringContext {
   conform(name: string, view: View, relative: Int32Array): View {
     if (samePositions(relativePositions(view.positions), relative)) return view;
     return this.#copy(view, relative.join(), () => {
-      const copy = this.temporary(`${name}:arranged`, view, relative, quadSpan(relative).end);
+      const copy = this.storage.temporary(`${name}:arranged`, view, relative, quadSpan(relative).end);
       this.repack(name, view, copy, 0);
       return copy;
     });
@@ -284,7 +203,12 @@ export class LoweringContext {
       const key = this.#inputs.get(name) as VirtualBuffer;
       const root = this.#inputRoots.get(key) ?? this.#inputRoot(key);
       return this.#copy(root, padding.join(), () => {
-        const copy = this.temporary(`${name}:padded`, size, denseRun(channels), Math.ceil(channels / 4));
+        const copy = this.storage.temporary(
+          `${name}:padded`,
+          size,
+          denseRun(channels),
+          Math.ceil(channels / 4),
+        );
         this.#import(name, copy, padding);
         return copy;
       });
@@ -293,7 +217,7 @@ export class LoweringContext {
     return this.#copy(source, padding.join(), () => {
       const span = quadSpan(source.positions);
       const quads = span.end - span.first;
-      const copy = this.temporary(`${name}:padded`, size, relativePositions(source.positions), quads);
+      const copy = this.storage.temporary(`${name}:padded`, size, relativePositions(source.positions), quads);
       this.program.step({
         name: `${name}:pad`,
         nodes: [],
@@ -350,11 +274,5 @@ export class LoweringContext {
         },
       ],
     });
-  }
-
-  #segmentsOf(buffer: VirtualBuffer): Segment[] {
-    const known = this.#segments.get(buffer) ?? [];
-    this.#segments.set(buffer, known);
-    return known;
   }
 }

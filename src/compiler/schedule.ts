@@ -29,9 +29,13 @@ export interface Schedule {
   readonly barriers: number;
 }
 
-/** First unit of a thread: units are split as evenly as whole units allow. */
+/**
+ * First unit of a thread: units are split evenly, at even units where there are many, since matrix kernels work on
+ * pairs of quads.
+ */
 function bound(units: number, thread: number, threads: number): number {
-  return Math.ceil((units * thread) / threads);
+  const even = (units * thread) / threads;
+  return units >= 16 * threads ? 2 * Math.round(even / 2) : Math.ceil(even);
 }
 
 function splitStep(step: Step, threads: number): Call[][] {
@@ -42,12 +46,16 @@ function splitStep(step: Step, threads: number): Call[][] {
     };
     if (step.split === 'each') {
       for (const part of step.parts)
-        add(part, bound(part.units, thread, threads), bound(part.units, thread + 1, threads));
+        add(
+          part,
+          bound(part.units, thread, threads),
+          thread + 1 === threads ? part.units : bound(part.units, thread + 1, threads),
+        );
       return calls;
     }
     const total = step.parts.reduce((sum, part) => sum + part.units, 0);
     const first = bound(total, thread, threads);
-    const end = bound(total, thread + 1, threads);
+    const end = thread + 1 === threads ? total : bound(total, thread + 1, threads);
     let start = 0;
     for (const part of step.parts) {
       add(part, Math.max(0, first - start), Math.min(part.units, end - start));
