@@ -5,12 +5,14 @@
 import { type CompileOptions, compile } from './compiler/compile.js';
 import { EnvironmentError } from './errors.js';
 import type { Graph, Weights } from './graph/graph.js';
-import { detectFeatures } from './runtime/features.js';
+import { detectFeatures, type Features } from './runtime/features.js';
 import { instantiate, type Network } from './runtime/network.js';
 
 export interface NetworkOptions extends Omit<CompileOptions, 'relaxed' | 'check'> {
   /** Default: whether the engine has it. */
   readonly relaxed?: boolean;
+  /** Default: what `detectFeatures()` finds. */
+  readonly features?: Features;
 }
 
 let warned = false;
@@ -32,16 +34,19 @@ export async function createNetwork(
   weights: Weights,
   options: NetworkOptions = {},
 ): Promise<Network> {
-  const features = detectFeatures();
+  const features = options.features ?? detectFeatures();
   const relaxed = options.relaxed ?? features.relaxed;
+  const narrow = options.narrow ?? features.narrow;
   const threads = options.threads ?? 1;
   const single = (reason: string): Promise<Network> => {
     const what = `ghostnet: ${threads} threads were asked for, running with one: ${reason}`;
     warnOnce(what);
-    return instantiate(compile(graph, weights, { ...options, relaxed, threads: 1 }), { reason: what });
+    return instantiate(compile(graph, weights, { ...options, relaxed, narrow, threads: 1 }), {
+      reason: what,
+    });
   };
   if (threads > 1 && !features.threads.available) return single(features.threads.reason);
-  const compiled = compile(graph, weights, { ...options, relaxed, threads });
+  const compiled = compile(graph, weights, { ...options, relaxed, narrow, threads });
   try {
     return await instantiate(compiled);
   } catch (error) {

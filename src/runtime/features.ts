@@ -45,21 +45,26 @@ export function nodeWorkerThreads(): typeof import('node:worker_threads') | unde
   return host?.getBuiltinModule?.('node:worker_threads') as typeof import('node:worker_threads') | undefined;
 }
 
-function threadSupport(): ThreadSupport {
-  const no = (reason: string): ThreadSupport => ({ available: false, reason });
-  if (typeof SharedArrayBuffer === 'undefined' || typeof Atomics === 'undefined') {
-    const isolated = (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated;
-    return isolated === false ? no(notIsolated) : no('this engine has no SharedArrayBuffer');
-  }
-  if (nodeWorkerThreads()) return { available: true, reason: '' };
-  if ((globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated === false) return no(notIsolated);
-  if (typeof Worker === 'undefined') return no('this place cannot start workers (no global Worker)');
-  return { available: true, reason: '' };
+/** What thread support depends on; the global object has it. */
+export interface ThreadHost {
+  readonly SharedArrayBuffer?: unknown;
+  readonly crossOriginIsolated?: boolean | undefined;
+  readonly Worker?: unknown;
 }
 
 const notIsolated =
   'this page is not cross-origin isolated (crossOriginIsolated is false); serve it with the headers ' +
   'Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
+
+/** Whether a network can run on several threads in a place that has `host`'s globals. */
+export function threadSupport(host: ThreadHost, hasNodeThreads: boolean): ThreadSupport {
+  const no = (reason: string): ThreadSupport => ({ available: false, reason });
+  if (host.crossOriginIsolated === false && !hasNodeThreads) return no(notIsolated);
+  if (host.SharedArrayBuffer === undefined) return no('this engine has no SharedArrayBuffer');
+  if (host.Worker === undefined && !hasNodeThreads)
+    return no('this place cannot start workers (no global Worker)');
+  return { available: true, reason: '' };
+}
 
 let found: Features | undefined;
 
@@ -69,7 +74,7 @@ export function detectFeatures(): Features {
     simd: probe([...splatZero, drop]),
     relaxed: probe([...splatZero, ...splatZero, ...splatZero, 0xfd, 0x85, 0x02, drop]),
     narrow: !('isError' in Error),
-    threads: threadSupport(),
+    threads: threadSupport(globalThis as ThreadHost, nodeWorkerThreads() !== undefined),
   };
   return found;
 }
