@@ -19,7 +19,7 @@ export const hasRelaxed = (() => {
 
 /** The instruction sets to test here. */
 export const isas: readonly Isa[] = hasRelaxed
-  ? [{ relaxed: false }, { relaxed: true }]
+  ? [{ relaxed: false }, { relaxed: true }, { relaxed: true, narrow: true }]
   : [{ relaxed: false }];
 
 export type Buffer_ = Float32Array | Int32Array | null;

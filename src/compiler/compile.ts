@@ -23,6 +23,8 @@ export interface CompileOptions {
   readonly threads?: number;
   /** Use the fused multiply-add of relaxed SIMD; the engine must have it. Default false. */
   readonly relaxed?: boolean;
+  /** Smaller kernel tiles, faster on engines before V8 13 (Node 22); results stay the same to the bit. Default false. */
+  readonly narrow?: boolean;
   /** Export every step of its own, so that it can be timed. Only with one thread. Default false. */
   readonly profile?: boolean;
   /** Check schedule and memory plan by replaying them. Slow. Default false. */
@@ -54,7 +56,7 @@ function checkOptions(options: CompileOptions): void {
  */
 export function compile(graph: Graph, weights: Weights, options: CompileOptions = {}): CompiledModel {
   checkOptions(options);
-  const { batch = 1, threads = 1, relaxed = false, profile = false } = options;
+  const { batch = 1, threads = 1, relaxed = false, narrow = false, profile = false } = options;
   const folded = foldBatchNorm(graph, weights);
   const clean = eliminateDeadNodes(folded.graph, folded.weights);
   const program = lower(clean.graph, clean.weights, options);
@@ -73,7 +75,7 @@ export function compile(graph: Graph, weights: Weights, options: CompileOptions 
       `compile "${graph.name}": needs ${plan.end} bytes of memory, the limit is ${maximumPages * pageBytes}; take a smaller batch or image`,
     );
   const wasm = assemble(scheduled, plan, {
-    isa: { relaxed },
+    isa: { relaxed, narrow },
     batch,
     pages,
     weights: weightsAddress,

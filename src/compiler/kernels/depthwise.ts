@@ -9,7 +9,7 @@
 import type { Padding, Pair } from '../../graph/nodes.js';
 import { FunctionBuilder, type Local } from '../emitter/function.js';
 import { emitActivation } from './activations.js';
-import type { Activation, Isa } from './kernel.js';
+import { type Activation, type Isa, keepsOrder } from './kernel.js';
 
 export interface DualOutput {
   /** y2 = x * scale + shift, with [Q][2][4] values at the `affine` address; otherwise y2 = x. */
@@ -61,11 +61,11 @@ function columnTiles(spec: DepthwiseSpec, most: number): readonly ColumnTile[] {
 }
 
 /**
- * Pixels of a tile, by measurement. With fused multiply-add, as many as leave room for a row of weights. V8 11, the
- * engine without it, moves all loads of a loop body before its arithmetic: narrow windows need small tiles there.
+ * Pixels of a tile, by measurement: as many as leave room for a row of weights. Where the engine moves all loads of a
+ * loop body before its arithmetic, narrow windows need small tiles.
  */
 function mostPixels({ kernel, stride, outWidth }: DepthwiseSpec, isa: Isa): number {
-  if (!isa.relaxed && kernel[1] <= 3 && outWidth > 8) return stride[1] === 1 ? 4 : 3;
+  if (!keepsOrder(isa) && kernel[1] <= 3 && (isa.relaxed || outWidth > 8)) return stride[1] === 1 ? 4 : 3;
   return Math.max(2, Math.min(8, 14 - Math.min(kernel[1], 7)));
 }
 

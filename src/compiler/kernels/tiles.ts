@@ -2,18 +2,24 @@
  * How the matrix kernels cut a map into tiles of pixels. A tile keeps m pixels by one or two quads of output channels
  * in registers; which m is fast depends on how the engine allocates registers, so the choice rests on measurements.
  */
-import type { Isa } from './kernel.js';
+import { type Isa, keepsOrder } from './kernel.js';
 
 /**
  * GFLOP/s of the innermost matrix loop by quads and m = 1, 2, ..., measured on a Zen 4 server core (peak 59): fused
- * multiply-add on V8 13, multiply and add on V8 11. Larger tiles run at half the speed: their values, the weights and
- * the temporaries no longer fit the fifteen registers that V8 leaves. Without fusion, the four vector operations a
- * cycle that the core takes in, loads included, are the limit.
+ * multiply-add on V8 13 (`fused`) and on V8 12 (`narrow`), multiply and add on V8 11 (`separate`). Larger tiles run at
+ * half the speed: their values, the weights and the temporaries no longer fit the fifteen registers that V8 leaves,
+ * and before version 13 all inputs of a loop body are held at once. Without fusion, the four vector operations a cycle
+ * that the core takes in, loads included, are the limit.
  */
-const tileSpeed: Readonly<Record<'relaxed' | 'plain', Readonly<Record<1 | 2, readonly number[]>>>> = {
-  relaxed: { 1: [15, 26, 35, 43.5, 47.5, 52], 2: [19, 32.5, 44.5, 54.5, 55.5, 58] },
-  plain: { 1: [17, 27.5, 36, 38.5], 2: [21, 33, 40.5, 43] },
-};
+const tileSpeed = {
+  fused: { 1: [15, 26, 35, 43.5, 47.5, 52], 2: [19, 32.5, 44.5, 54.5, 55.5, 58] },
+  narrow: { 1: [15, 26, 35, 43.5], 2: [19, 32.5, 44.5, 54.5] },
+  separate: { 1: [17, 27.5, 36, 38.5], 2: [21, 33, 40.5, 43] },
+} as const;
+
+function speeds(quads: 1 | 2, isa: Isa): readonly number[] {
+  return tileSpeed[!isa.relaxed ? 'separate' : keepsOrder(isa) ? 'fused' : 'narrow'][quads];
+}
 
 /** `times` tiles of m pixels. */
 export interface TileRun {
@@ -26,7 +32,7 @@ export interface TileRun {
  * four tiles of 6 and five of 5, not eight of 6 and a slow one of 1.
  */
 export function pixelTiles(P: number, quads: 1 | 2, isa: Isa, most: number): readonly TileRun[] {
-  const speed = tileSpeed[isa.relaxed ? 'relaxed' : 'plain'][quads];
+  const speed = speeds(quads, isa);
   const largest = Math.min(P, speed.length, most);
   // a tile also has a beginning and an end, worth a few pixels of work whatever its size
   const time = (m: number): number => m / (speed[m - 1] as number) + 0.002;
@@ -53,7 +59,7 @@ export function pixelTiles(P: number, quads: 1 | 2, isa: Isa, most: number): rea
 
 /** The one size of tile, of at most `most` pixels, that covers P pixels in the least time with at most one remainder. */
 export function pixelTile(P: number, quads: 1 | 2, isa: Isa, most = 12): number {
-  const speed = tileSpeed[isa.relaxed ? 'relaxed' : 'plain'][quads];
+  const speed = speeds(quads, isa);
   const time = (m: number): number => m / (speed[m - 1] as number);
   let best = 1;
   let bestTime = Number.POSITIVE_INFINITY;
