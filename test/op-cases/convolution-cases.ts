@@ -104,6 +104,8 @@ const windows = [
   { kernel: 3, padding: [2, 0, 1, 3], size: [5, 4] },
   { kernel: 3, padding: 2, dilation: 2, size: [9, 7] },
   { kernel: 3, padding: [3, 2], dilation: [3, 2], stride: [2, 1], size: [11, 6] },
+  { kernel: 3, padding: [1, 2], dilation: [1, 2], size: [6, 8] },
+  { kernel: 3, padding: [2, 1], dilation: [2, 1], size: [8, 6] },
   { kernel: 1, padding: 1, size: [4, 3] },
   { kernel: 2, padding: 0, stride: 2, size: [6, 7] },
   { kernel: 2, padding: [0, 0, 1, 1], size: [5, 5] },

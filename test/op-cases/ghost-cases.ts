@@ -137,6 +137,38 @@ const fanOuts = [
   }),
 ];
 
+/** A map and cheap maps of it by unusual windows, with batch norm, shortcut and activation after the concat. */
+const unusual = [
+  { kernel: [1, 3], padding: [0, 1] },
+  { kernel: [5, 1], padding: [2, 0] },
+  { kernel: 3, dilation: [1, 2], padding: [1, 2] },
+  { kernel: 3, dilation: [2, 1], padding: [2, 1] },
+  { kernel: 3, padding: [2, 0, 0, 2] },
+  { kernel: 2, padding: [1, 0, 0, 1] },
+  { kernel: [2, 5], padding: [0, 1, 1, 3], bias: true },
+] as const;
+
+const unusualGhosts = unusual.flatMap((window, i) =>
+  [1, 2].map((multiplier) => {
+    const text = Object.entries(window)
+      .map(([key, value]) => `${key} ${value}`)
+      .join(' ');
+    return opCase(`x and its cheap maps, ${text}, x${multiplier}`, [cycle([4, 6, 5], i), 6, 7], (g, x) => {
+      const channels = g.channels(x);
+      const own = g.conv2d('own', x, { outChannels: channels, bias: true });
+      const cheap = g.conv2d('cheap', own, {
+        ...window,
+        outChannels: channels * multiplier,
+        groups: channels,
+      });
+      let y = g.concat('cat', [own, cheap]);
+      if (i % 2 === 0) y = g.batchNorm('bn', y);
+      if (i % 3 !== 1) y = g.add('add', y, g.conv2d('short', x, { outChannels: g.channels(y) }));
+      return g.activation('act', y, cycle(['relu', 'hardSwish', 'silu'] as const, i));
+    });
+  }),
+);
+
 export const ghostCases: readonly OpCase[] = [
   ...remainders,
   ...ratios,
@@ -144,4 +176,5 @@ export const ghostCases: readonly OpCase[] = [
   ...cheapOperations,
   ...bottlenecks,
   ...fanOuts,
+  ...unusualGhosts,
 ];
