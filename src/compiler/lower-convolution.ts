@@ -99,16 +99,11 @@ function macs(context: LoweringContext, operation: Operation, node: Conv2dNode |
 
 /** The stored order of a convolution's output: its residual's, its reader's, or dense. */
 function outputLayout(context: LoweringContext, operation: Operation, channels: number): Int32Array {
-  const usable = (view: View | undefined): boolean =>
-    view !== undefined && isOneToOne(view.positions) && spread(view.positions) <= 1.5;
-  if (operation.residual !== null) {
-    const view = context.view(operation.residual);
-    if (usable(view)) return relativePositions(view.positions);
-  }
-  const gated = context.gatedBy(operation.output);
-  if (gated !== undefined && context.has(gated) && usable(context.view(gated)))
-    return relativePositions(context.view(gated).positions);
-  return denseRun(channels);
+  const { residual, output } = operation;
+  const wanted =
+    residual === null ? context.wantedLayout(output) : relativePositions(context.view(residual).positions);
+  const usable = wanted !== undefined && isOneToOne(wanted) && spread(wanted) <= 1.5;
+  return usable ? wanted : denseRun(channels);
 }
 
 /** Groups per call, so that a call's channels fill whole quads where they can. */

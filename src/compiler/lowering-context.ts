@@ -5,7 +5,7 @@
  */
 import { rangeError } from '../errors.js';
 import type { Graph, Tensor, Weights } from '../graph/graph.js';
-import type { Padding } from '../graph/nodes.js';
+import type { Conv2dNode, Padding } from '../graph/nodes.js';
 import type { Shapes } from '../graph/shapes.js';
 import type { FusedGraph } from './fuse.js';
 import {
@@ -21,6 +21,18 @@ import {
 import { type Operand, ProgramBuilder, type VirtualBuffer } from './program.js';
 import { type Size, Storage } from './storage.js';
 
+/** A Ghost module's output: dense intrinsic maps, then a run of whole quads for each ghost of a map. */
+function ghostLayout(cheap: Conv2dNode): Int32Array {
+  const { inChannels, outChannels } = cheap;
+  const multiplier = outChannels / inChannels;
+  const run = Math.ceil(inChannels / 4) * 4;
+  return Int32Array.from({ length: inChannels + outChannels }, (_, i) =>
+    i < inChannels
+      ? i
+      : run * (1 + ((i - inChannels) % multiplier)) + Math.floor((i - inChannels) / multiplier),
+  );
+}
+
 export class LoweringContext {
   readonly graph: Graph;
   readonly weights: Weights;
@@ -30,6 +42,7 @@ export class LoweringContext {
   readonly storage: Storage;
   readonly #views = new Map<string, View>();
   readonly #inputs = new Map<string, VirtualBuffer>();
+  readonly #shortcuts = new Map<string, Int32Array>();
   readonly #gated = new Map<string, string>();
   readonly #copies = new WeakMap<View, Map<string, View>>();
 
@@ -40,6 +53,11 @@ export class LoweringContext {
     this.fused = fused;
     for (const node of graph.nodes)
       if (node.kind === 'mul') this.#gated.set(node.inputs[1] as string, node.inputs[0] as string);
+    for (const item of fused.items) {
+      if (item.kind !== 'operation' || item.operation.root.kind !== 'ghost') continue;
+      const { root, residual } = item.operation;
+      if (residual !== null) this.#shortcuts.set(residual, ghostLayout(root.cheap));
+    }
     this.storage = new Storage(fused, this.program);
   }
 
@@ -178,9 +196,14 @@ export class LoweringContext {
     });
   }
 
-  /** The value that `gate` scales, if a product reads it so. */
-  gatedBy(gate: string): string | undefined {
-    return this.#gated.get(gate);
+  /**
+   * Positions, relative to the first quad, that would save a value's readers a copy: those of the map that it is the
+   * gate of, or of the Ghost module whose shortcut it is.
+   */
+  wantedLayout(name: string): Int32Array | undefined {
+    const scaled = this.#views.get(this.#gated.get(name) ?? '');
+    if (scaled) return relativePositions(scaled.positions);
+    return this.#shortcuts.get(name);
   }
 
   /** The view with channels at these relative positions: itself, or a copy. */
