@@ -3,7 +3,7 @@
  * says everything and reloads bit for bit. Python's `safetensors` opens it too.
  */
 import { FormatError, rangeError } from '../errors.js';
-import type { Graph, Tensor, Weights } from '../graph/graph.js';
+import { elementCount, type Graph, type Tensor, type Weights } from '../graph/graph.js';
 import { fromJson, toJson } from '../graph/json.js';
 import { readSafetensors, toTensor, writeSafetensors } from './safetensors.js';
 
@@ -34,23 +34,34 @@ export function checkFinite(weights: Weights): void {
   }
 }
 
+export interface FiniteOptions {
+  /** Takes weights that hold NaN or infinities, e.g. to look into a training that diverged. Default false. */
+  readonly allowNonFinite?: boolean;
+}
+
+export interface SaveModelOptions extends FiniteOptions {
+  /** Default 'F32'. */
+  readonly dtype?: 'F32' | 'F16';
+}
+
 /**
  * The bytes of a model file, parameters sorted by name; `dtype` 'F16' halves the size (rounded to nearest even).
  * Throws RangeError `WEIGHTS_MISSING`, `SHAPE_MISMATCH`, `FLOAT16_OVERFLOW`, FormatError `WEIGHTS_NOT_FINITE`.
  */
-export function saveModel(
-  graph: Graph,
-  weights: Weights,
-  options: { readonly dtype?: 'F32' | 'F16' } = {},
-): Uint8Array {
+export function saveModel(graph: Graph, weights: Weights, options: SaveModelOptions = {}): Uint8Array {
   const ordered = new Map<string, Tensor>();
   for (const name of Object.keys(graph.parameters).sort()) {
     const shape = graph.parameters[name]?.shape ?? [];
     const tensor = weights.get(name);
     if (!tensor) throw rangeError('WEIGHTS_MISSING', `save model: no weights for parameter "${name}"`);
+    if (tensor.data.length !== elementCount(shape))
+      throw rangeError(
+        'SHAPE_MISMATCH',
+        `save model: parameter "${name}": given ${tensor.data.length} values, expected [${shape.join(', ')}]`,
+      );
     ordered.set(name, { shape, data: tensor.data });
   }
-  checkFinite(ordered);
+  if (!options.allowNonFinite) checkFinite(ordered);
   const metadata = { format: 'pt', [graphKey]: toJson(graph) };
   return writeSafetensors(ordered, { dtype: options.dtype ?? 'F32', metadata });
 }
@@ -59,7 +70,7 @@ export function saveModel(
  * Graph and weights of a model file. Throws the errors of safetensors and of the graph's JSON, FormatError
  * `MODEL_NOT_NATIVE` (a safetensors file without a graph), `WEIGHTS_MISMATCH` or `WEIGHTS_NOT_FINITE`.
  */
-export function loadModel(bytes: Uint8Array): Model {
+export function loadModel(bytes: Uint8Array, options: FiniteOptions = {}): Model {
   const file = readSafetensors(bytes);
   const json = file.metadata[graphKey];
   if (json === undefined)
@@ -78,6 +89,6 @@ export function loadModel(bytes: Uint8Array): Model {
       );
     weights.set(name, toTensor(entry));
   }
-  checkFinite(weights);
+  if (!options.allowNonFinite) checkFinite(weights);
   return { graph, weights };
 }

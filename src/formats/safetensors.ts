@@ -227,7 +227,7 @@ export interface SafetensorsWriteOptions {
 
 /**
  * The bytes of a safetensors file, tensors in the order given, the header padded so that data begins at a multiple
- * of 8. Throws RangeError `FLOAT16_OVERFLOW` (naming tensor and value) or `SHAPE_MISMATCH`.
+ * of 8. Throws RangeError `FLOAT16_OVERFLOW` (naming tensor and value), `SHAPE_MISMATCH` or `BAD_NAME`.
  */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
@@ -235,10 +235,13 @@ export function writeSafetensors(
 ): Uint8Array {
   const dtype = options.dtype ?? 'F32';
   const size = elementBytes[dtype];
-  const header: Record<string, unknown> = {};
+  // no prototype, so that any name is only a name
+  const header: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   if (options.metadata) header['__metadata__'] = options.metadata;
   let length = 0;
   for (const [name, { shape, data }] of tensors) {
+    if (name === '__metadata__')
+      throw rangeError('BAD_NAME', 'safetensors: no tensor can be named "__metadata__"');
     if (shape.reduce((a, b) => a * b, 1) !== data.length)
       throw rangeError(
         'SHAPE_MISMATCH',

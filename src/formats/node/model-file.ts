@@ -5,7 +5,14 @@ import { EnvironmentError, FormatError } from '../../errors.js';
 import type { Graph, Tensor, Weights } from '../../graph/graph.js';
 import { createModel } from '../../models/registry.js';
 import { loadWeights } from '../key-mapping.js';
-import { checkFinite, isModelMetadata, loadModel, type Model, saveModel } from '../model-file.js';
+import {
+  checkFinite,
+  isModelMetadata,
+  loadModel,
+  type Model,
+  type SaveModelOptions,
+  saveModel,
+} from '../model-file.js';
 import { isPytorch, readPytorch } from '../pytorch.js';
 import { readSafetensors, toTensor } from '../safetensors.js';
 
@@ -15,6 +22,8 @@ export const maxModelFileBytes = 2 ** 31 - 1;
 export interface ReadModelOptions {
   /** The network of a file that holds weights only: a name of the registry, or a graph. */
   readonly network?: string | Graph;
+  /** Takes weights that hold NaN or infinities. Default false. */
+  readonly allowNonFinite?: boolean;
 }
 
 /** The bytes of a file. Throws EnvironmentError `FILE_NOT_FOUND`, `FILE_UNREADABLE` or `FILE_TOO_LARGE`. */
@@ -35,18 +44,32 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   }
 }
 
+/** Letters at an offset (after white space where 0) of files that people take for weights, and what to do. */
+const lookalikes: readonly (readonly [offset: number, letters: string, what: string])[] = [
+  [
+    0,
+    'version https://git-lfs',
+    'this is a Git LFS pointer, not the file itself; fetch it with "git lfs pull"',
+  ],
+  [0, '<', 'this is a web page, not weights; download the file itself'],
+  [0, '{', 'this is JSON text, not weights'],
+  [1, 'HDF', 'this is an HDF5 (Keras) file; save the network as safetensors'],
+  [4, 'TFL3', 'this is a TensorFlow Lite file; save the network as safetensors'],
+  [1, 'NUMPY', 'this is a NumPy array; save the network as safetensors'],
+  [0, '\u001f\u008b', 'this is a gzip archive; unpack it first'],
+  [1, 'PNG', 'this is a picture, not weights'],
+  [0, '\u00ff\u00d8', 'this is a picture, not weights'],
+];
+
 /** What a file that is no model looks like, for a helpful error. */
 function guess(bytes: Uint8Array): string {
-  const start = new TextDecoder('latin1').decode(bytes.subarray(0, 256)).trimStart().toLowerCase();
   if (bytes.length === 0) return 'the file is empty';
-  if (start.startsWith('version https://git-lfs'))
-    return 'this is a Git LFS pointer, not the file itself; fetch it with "git lfs pull"';
-  if (start.startsWith('<')) return 'this is a web page, not weights; download the file itself';
-  if (start.startsWith('{')) return 'this is JSON text, not weights';
+  const start = String.fromCharCode(...bytes.subarray(0, 256)).trimStart();
+  const known = lookalikes.find(([offset, letters]) => start.startsWith(letters, offset));
+  if (known) return known[2];
   if (bytes[0] === 0x08 && (bytes[1] as number) < 32)
     return 'this looks like an ONNX file; save the network as safetensors';
-  if (start.startsWith('\u0089png') || bytes[0] === 0xff) return 'this is a picture, not weights';
-  return 'neither safetensors nor a PyTorch checkpoint';
+  return 'neither safetensors nor a PyTorch checkpoint, or torn at its beginning';
 }
 
 /** Tensors of a weights file by name, whatever its format. Throws FormatError with the file's name in front. */
@@ -69,7 +92,8 @@ export async function readModelFile(path: string, options: ReadModelOptions = {}
   const bytes = await readBytes(path);
   try {
     if (!isPytorch(bytes) && !looksLikeSafetensors(bytes)) throw new FormatError('NOT_A_MODEL', guess(bytes));
-    if (!isPytorch(bytes) && isModelMetadata(readSafetensors(bytes).metadata)) return loadModel(bytes);
+    if (!isPytorch(bytes) && isModelMetadata(readSafetensors(bytes).metadata))
+      return loadModel(bytes, options);
     const { network } = options;
     if (network === undefined)
       throw new FormatError(
@@ -79,7 +103,7 @@ export async function readModelFile(path: string, options: ReadModelOptions = {}
     const tensors = readTensors(bytes);
     const graph = typeof network === 'string' ? createModel(network) : network;
     const weights = loadWeights(graph, tensors);
-    checkFinite(weights);
+    if (!options.allowNonFinite) checkFinite(weights);
     return { graph, weights };
   } catch (cause) {
     if (cause instanceof FormatError)
@@ -106,7 +130,7 @@ export async function writeFileAtomically(path: string, bytes: Uint8Array | stri
   } catch (cause) {
     await rm(temporary, { force: true });
     const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOSPC')
+    if (code === 'ENOSPC' || code === 'EDQUOT')
       throw new EnvironmentError('DISK_FULL', `"${path}": no space left on the disk; nothing was written`, {
         cause,
       });
@@ -119,7 +143,7 @@ export async function writeModelFile(
   path: string,
   graph: Graph,
   weights: Weights,
-  options: { readonly dtype?: 'F32' | 'F16' } = {},
+  options: SaveModelOptions = {},
 ): Promise<void> {
   await writeFileAtomically(path, saveModel(graph, weights, options));
 }
