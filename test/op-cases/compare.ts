@@ -21,14 +21,17 @@ function coordinates(index: number, shape: readonly number[]): string {
   return `[${at.join(', ')}]`;
 }
 
-/** Compares two tensors of (as it should be) one shape. */
-export function difference(actual: Tensor, expected: Tensor): Difference {
+/**
+ * Compares two tensors of (as it should be) one shape. Differences are taken relative to at least `floor`, for values
+ * that are small only because larger ones cancelled or were cut off.
+ */
+export function difference(actual: Tensor, expected: Tensor, floor = 0): Difference {
   if (actual.shape.join() !== expected.shape.join() || actual.data.length !== expected.data.length)
     return {
       relative: Number.POSITIVE_INFINITY,
       report: `shape [${actual.shape.join(', ')}] with ${actual.data.length} values, expected [${expected.shape.join(', ')}]`,
     };
-  let largest = 0;
+  let largest = floor;
   let worst = 0;
   let worstIndex = 0;
   let wrong = 0;

@@ -88,6 +88,7 @@ export async function failureOf(
   target: Target,
   opCase: OpCase,
   tolerance: number,
+  floor = 0,
 ): Promise<string | undefined> {
   const { graph, batch, seed, inputScale } = opCase;
   const weights = randomWeights(graph, seed);
@@ -102,7 +103,7 @@ export async function failureOf(
   for (const output of graph.outputs) {
     const [a, b] = [actual.get(output), expected.get(output)];
     if (!a || !b) return `output "${output}": no value`;
-    const { relative, report } = difference(a, b);
+    const { relative, report } = difference(a, b, floor);
     if (!(relative <= tolerance)) return `output "${output}": ${report}`;
   }
   return undefined;
