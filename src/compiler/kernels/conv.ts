@@ -8,6 +8,7 @@ import type { Pair } from '../../graph/nodes.js';
 import type { FunctionBuilder, Local } from '../emitter/function.js';
 import type { Activation, Isa } from './kernel.js';
 import { emitMatrix, matrixFunction, packMatrix } from './pointwise.js';
+import { pixelTiles, tilesTime } from './tiles.js';
 
 export interface ConvSpec {
   readonly kind: 'conv';
@@ -33,6 +34,18 @@ export function convDepth(spec: Pick<ConvSpec, 'inputQuads' | 'lastLanes' | 'ker
   return ((spec.inputQuads - 1) * 4 + spec.lastLanes) * spec.kernel[0] * spec.kernel[1];
 }
 
+const mostPointers = 4;
+
+/**
+ * Whether tiles should keep to rows, where one address serves all pixels of a tile, or run on across row ends, where
+ * each needs its own but no row leaves a small tile: what takes less time.
+ */
+function keepsToRows({ outHeight, outWidth }: ConvSpec, isa: Isa): boolean {
+  const addressing = 1.03;
+  const rows = outHeight * tilesTime(pixelTiles(outWidth, 2, isa, 12), 2, isa);
+  return rows <= addressing * tilesTime(pixelTiles(outHeight * outWidth, 2, isa, mostPointers), 2, isa);
+}
+
 /** (input, weights, bias, output, residual, unit0, unit1). */
 export function emitConv(spec: ConvSpec, isa: Isa): FunctionBuilder {
   const f = matrixFunction();
@@ -48,9 +61,9 @@ export function emitConv(spec: ConvSpec, isa: Isa): FunctionBuilder {
   const end = f.local('i32');
   const column = f.local('i32');
   const address: Local[] = [];
-  // addresses that move together, and whether a tile's pixels share one because they never cross a row's end
+  const inRow = keepsToRows(spec, isa);
+  // addresses that move together
   let pointers = 1;
-  let inRow = false;
 
   const move = (value: number): void => {
     for (let i = 0; i < pointers; i++) f.increment(address[i] as Local, value);
@@ -117,25 +130,32 @@ export function emitConv(spec: ConvSpec, isa: Isa): FunctionBuilder {
     },
     isa,
     {
-      // an address each: more would leave too few general registers
-      mostPixels: 4,
-      reset: (runs) => {
-        inRow = runs.length === 1 && outWidth % (runs[0]?.m ?? 1) === 0;
-        f.get(0).set(next).i32Const(outWidth).set(left);
+      rows: inRow ? spec.outHeight : 1,
+      pixels: inRow ? outWidth : spec.outHeight * outWidth,
+      // across rows each pixel has an address of its own: more would leave too few general registers
+      mostPixels: inRow ? 12 : mostPointers,
+      reset: () => {
+        f.get(0).set(next);
+        if (!inRow) f.i32Const(outWidth).set(left);
       },
-      advance: () => undefined,
+      advance: (m) => {
+        if (inRow) f.increment(next, m * columnStep);
+      },
+      endRow: () => {
+        if (inRow) f.increment(next, rowStep - outWidth * columnStep);
+      },
       begin: (m) => {
         pointers = inRow ? 1 : m;
-        const pixels = inRow ? m : 1;
         while (address.length < pointers) address.push(f.local('i32'));
         for (let i = 0; i < pointers; i++) {
           f.get(next).set(address[i] as Local);
-          f.get(left).i32Const(pixels).op('i32Sub').tee(left);
+          if (inRow) continue;
+          f.get(left).i32Const(1).op('i32Sub').tee(left);
           f.if(
-            () => f.increment(next, pixels * columnStep),
+            () => f.increment(next, columnStep),
             () =>
               f
-                .increment(next, rowStep - (outWidth - pixels) * columnStep)
+                .increment(next, rowStep - (outWidth - 1) * columnStep)
                 .i32Const(outWidth)
                 .set(left),
           );

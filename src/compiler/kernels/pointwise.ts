@@ -36,18 +36,23 @@ export interface MatrixShape {
 
 /** What differs between the 1x1 and the kxk convolution: how input addresses move. */
 export interface InputWalk {
+  /** The map is cut into this many rows of so many pixels; no tile crosses a row's end. */
+  readonly rows: number;
+  readonly pixels: number;
   /** Pixels that a tile may have at most. */
   readonly mostPixels: number;
+  /** Before the first pixel, for each tile of quads. */
+  readonly reset: () => void;
   /** Sets up the input addresses of a tile of m pixels; called once a tile. */
   readonly begin: (m: number) => void;
   /** Emits the loops over the input, calling `step(addresses, offsets)` for every input channel's body. */
   readonly loops: (
     step: (pixel: (i: number) => { readonly base: Local; readonly offset: number }) => void,
   ) => void;
-  /** Before the first pixel of a quad tile, which these runs of tiles then cover. */
-  readonly reset: (runs: readonly TileRun[]) => void;
   /** To the next tile of pixels. */
   readonly advance: (m: number) => void;
+  /** From the end of a row to the next. */
+  readonly endRow: () => void;
 }
 
 /** Emits loops over units and pixel tiles around a walk over the input. */
@@ -61,6 +66,7 @@ export function emitMatrix(
   const plane = P * 16;
   const [weightBase, biasBase, outBase, residualBase] = [0, 0, 0, 0].map(() => f.local('i32')) as Four;
   const [weight, out, residualAt, count] = [0, 0, 0, 0].map(() => f.local('i32')) as Four;
+  const rowCount = f.local('i32');
 
   const micro = (m: number, quads: number): void => {
     const all = f.scratch('v128', m * quads + quads + 1);
@@ -97,11 +103,7 @@ export function emitMatrix(
         f.mem('v128Store', j * plane + i * 16);
       }
   };
-  const tile = (quads: 1 | 2): void => {
-    const runs = pixelTiles(P, quads, isa, walk.mostPixels);
-    walk.reset(runs);
-    f.get(outBase).set(out);
-    if (residual) f.get(residualBase).set(residualAt);
+  const row = (runs: readonly TileRun[], quads: number): void => {
     for (const { m, times } of runs) {
       const one = (): void => {
         micro(m, quads);
@@ -112,6 +114,15 @@ export function emitMatrix(
       if (times > 1) f.repeat(count, times, one);
       else one();
     }
+    walk.endRow();
+  };
+  const tile = (quads: 1 | 2): void => {
+    const runs = pixelTiles(walk.pixels, quads, isa, walk.mostPixels);
+    walk.reset();
+    f.get(outBase).set(out);
+    if (residual) f.get(residualBase).set(residualAt);
+    if (walk.rows > 1) f.repeat(rowCount, walk.rows, () => row(runs, quads));
+    else row(runs, quads);
     f.increment(biasBase, quads * 16).increment(outBase, quads * plane);
     if (residual) f.increment(residualBase, quads * plane);
   };
@@ -144,8 +155,11 @@ export function emitPointwise(spec: PointwiseSpec, isa: Isa): FunctionBuilder {
   const groupEnd = f.local('i32');
   const weightEnd = f.local('i32');
   return emitMatrix(f, spec, isa, {
+    rows: 1,
+    pixels: spec.P,
     mostPixels: 12,
     reset: () => f.get(IN).set(pixelBase),
+    endRow: () => undefined,
     advance: (m) => f.increment(pixelBase, m * 16),
     begin: () => f.get(pixelBase).set(address),
     loops: (step) => {

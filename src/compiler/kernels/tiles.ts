@@ -27,33 +27,45 @@ export interface TileRun {
   readonly times: number;
 }
 
+/** Time of an input channel's pass over a tile of m pixels, in relative units. */
+function tileTime(m: number, quads: 1 | 2, isa: Isa): number {
+  // a tile also has a beginning and an end, whatever its size
+  return m / (speeds(quads, isa)[m - 1] as number) + 0.002;
+}
+
+/** The same of runs of tiles. */
+export function tilesTime(runs: readonly TileRun[], quads: 1 | 2, isa: Isa): number {
+  return runs.reduce((sum, { m, times }) => sum + times * tileTime(m, quads, isa), 0);
+}
+
 /**
  * The one or two runs of tiles, of at most `most` pixels each, that cover P pixels in the least time: 49 pixels are
  * four tiles of 6 and five of 5, not eight of 6 and a slow one of 1.
  */
 export function pixelTiles(P: number, quads: 1 | 2, isa: Isa, most: number): readonly TileRun[] {
-  const speed = speeds(quads, isa);
-  const largest = Math.min(P, speed.length, most);
-  // a tile also has a beginning and an end, worth a few pixels of work whatever its size
-  const time = (m: number): number => m / (speed[m - 1] as number) + 0.002;
+  const largest = Math.min(P, speeds(quads, isa).length, most);
   let best: readonly TileRun[] = [];
   let bestTime = Number.POSITIVE_INFINITY;
-  for (let a = 1; a <= largest; a++)
-    for (let b = 0; b < a; b++)
-      for (let times = Math.floor(P / a); times > 0; times--) {
-        const rest = P - times * a;
-        if (b === 0 ? rest > 0 : rest === 0 || rest % b > 0) continue;
-        const total = times * time(a) + (b > 0 ? (rest / b) * time(b) : 0);
-        if (total >= bestTime) continue;
-        bestTime = total;
-        best =
-          b > 0
-            ? [
-                { m: a, times },
-                { m: b, times: rest / b },
-              ]
-            : [{ m: a, times }];
+  const consider = (runs: readonly TileRun[]): void => {
+    const time = tilesTime(runs, quads, isa);
+    if (time >= bestTime) return;
+    best = runs;
+    bestTime = time;
+  };
+  // as many tiles of `main` as fit, or a few less so that the rest is whole tiles of `other`
+  for (let main = 1; main <= largest; main++) {
+    const fit = Math.floor(P / main);
+    if (P % main === 0) consider([{ m: main, times: fit }]);
+    for (let other = 1; other <= largest; other++)
+      for (let times = fit; times > 0 && times > fit - other; times--) {
+        const rest = P - times * main;
+        if (rest === 0 || rest % other > 0) continue;
+        consider([
+          { m: main, times },
+          { m: other, times: rest / other },
+        ]);
       }
+  }
   return best;
 }
 
