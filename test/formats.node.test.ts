@@ -135,6 +135,33 @@ describe('safetensors and model files', () => {
   });
 });
 
+describe('a file of the reference implementation', () => {
+  it('every type is read, whatever the alignment', async () => {
+    const path = join(import.meta.dirname, 'goldens/safetensors/types.safetensors');
+    const { tensors, metadata } = readSafetensors(await readFile(path));
+    expect(metadata).toEqual({ format: 'pt' });
+    const read = Object.fromEntries([...tensors].map(([name, entry]) => [name, [...toTensor(entry).data]]));
+    const whole = [-2, -1, 0, 1, 2, 3];
+    expect(read).toEqual({
+      f32: ramp(6),
+      f16: ramp(6),
+      bf16: ramp(6),
+      f64: ramp(6),
+      i64: whole,
+      i32: whole,
+      i16: whole,
+      i8: whole,
+      u8: [0, 1, 2, 3, 4, 5],
+      bool: [1, 0],
+      scalar: [2.5],
+      empty: [],
+    });
+    expect(tensors.get('f32')?.shape).toEqual([2, 3]);
+    expect(tensors.get('scalar')?.shape).toEqual([]);
+    expect(tensors.get('empty')?.shape).toEqual([0, 3]);
+  });
+});
+
 describe('PyTorch checkpoints', () => {
   it('plain, wrapped, every type, views and parameters', async () => {
     const plain = readPytorch(await pth('plain.pth'));

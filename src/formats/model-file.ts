@@ -25,8 +25,9 @@ export function isModelMetadata(metadata: Readonly<Record<string, string>>): boo
  */
 export function checkFinite(weights: Weights): void {
   for (const [name, { data }] of weights) {
-    const bad = data.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0)
+    let bad = 0;
+    while (bad < data.length && Number.isFinite(data[bad])) bad++;
+    if (bad < data.length)
       throw new FormatError(
         'WEIGHTS_NOT_FINITE',
         `weights: tensor "${name}" holds ${data[bad]} at element ${bad}; the file is damaged or the training diverged`,

@@ -6,7 +6,7 @@
  */
 import { FormatError, rangeError } from '../errors.js';
 import type { Tensor } from '../graph/graph.js';
-import { float16ToNumber, numberToFloat16 } from './float16.js';
+import { float16Table, float16ToNumber, numberToFloat16 } from './float16.js';
 
 /** Bytes of one element. */
 const elementBytes = {
@@ -176,7 +176,10 @@ export function toTensor(entry: SafetensorsEntry): Tensor {
   const data = new Float32Array(bytes.length / size);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (dtype === 'F32') new Uint8Array(data.buffer).set(bytes);
-  else for (let i = 0; i < data.length; i++) data[i] = readElement(view, i * size, dtype);
+  else if (dtype === 'F16') {
+    const table = float16Table();
+    for (let i = 0; i < data.length; i++) data[i] = table[view.getUint16(2 * i, true)] as number;
+  } else for (let i = 0; i < data.length; i++) data[i] = readElement(view, i * size, dtype);
   return { shape, data };
 }
 
@@ -263,20 +266,22 @@ export function writeSafetensors(
   bytes.set(json, 8);
   let at = 8 + json.length;
   for (const [name, { data }] of tensors) {
-    for (let i = 0; i < data.length; i++, at += size) {
-      const value = data[i] as number;
-      if (dtype === 'F32') {
-        view.setFloat32(at, value, true);
-        continue;
-      }
-      const half = numberToFloat16(value);
-      if ((half & 0x7fff) === 0x7c00 && Number.isFinite(value))
-        throw rangeError(
-          'FLOAT16_OVERFLOW',
-          `safetensors: tensor "${name}" holds ${value}, beyond F16's 65504; store F32`,
-        );
-      view.setUint16(at, half, true);
-    }
+    if (dtype === 'F32') bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
+    else writeHalves(view, at, name, data);
+    at += data.length * size;
   }
   return bytes;
+}
+
+function writeHalves(view: DataView, at: number, name: string, data: Float32Array): void {
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i] as number;
+    const half = numberToFloat16(value);
+    if ((half & 0x7fff) === 0x7c00 && Number.isFinite(value))
+      throw rangeError(
+        'FLOAT16_OVERFLOW',
+        `safetensors: tensor "${name}" holds ${value}, beyond F16's 65504; store F32`,
+      );
+    view.setUint16(at + 2 * i, half, true);
+  }
 }

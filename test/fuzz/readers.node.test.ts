@@ -1,6 +1,6 @@
 /**
  * Mutated files for every reader: whatever the bytes, the answer is tensors whose shapes fit or an error with a code,
- * within the memory that docs/formats.md states. 540 inputs in the suite; `npm run fuzz` runs 18,000
+ * within the memory that docs/formats.md states. 1,350 inputs in the suite; `npm run fuzz` runs 18,000
  * (GHOSTNET_LONG=1; GHOSTNET_FUZZ_SEED and GHOSTNET_FUZZ_COUNT choose others). A failure names seed and input.
  */
 import { readFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { mutate, mutateJson } from './mutate.js';
 
 const long = process.env['GHOSTNET_LONG'] === '1';
 const seed = Number(process.env['GHOSTNET_FUZZ_SEED'] ?? 1);
-const perTarget = Number(process.env['GHOSTNET_FUZZ_COUNT'] ?? (long ? 2000 : 60));
+const perTarget = Number(process.env['GHOSTNET_FUZZ_COUNT'] ?? (long ? 2000 : 150));
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
@@ -61,6 +61,9 @@ beforeAll(async () => {
   const native = saveModel(graph, weights);
   const plain = writeSafetensors(weights, { metadata: { format: 'pt' } });
   const half = writeSafetensors(weights, { dtype: 'F16' });
+  const types = Uint8Array.from(
+    readFileSync(join(import.meta.dirname, '../goldens/safetensors/types.safetensors')),
+  );
   const fit = (tensors: Tensors): Tensors => {
     for (const { shape, data } of tensors.values())
       expect(shape.reduce((product, size) => product * size, 1)).toBe(data.length);
@@ -120,17 +123,17 @@ beforeAll(async () => {
   const unpacking = (size: number): number => 2_000_000 + 17 * 1032 * size;
 
   targets = {
-    safetensors: { corpus: [plain, half], read: safetensors, memory: (size) => 4096 + 8 * size },
+    safetensors: { corpus: [plain, half, types], read: safetensors, memory: (size) => 300_000 + 8 * size },
     'safetensors header': {
       corpus: [plain, half],
       damage: (bytes, random) => withHeader(bytes, (header) => mutateJson(header, random)),
       read: safetensors,
-      memory: (size) => 4096 + 8 * size,
+      memory: (size) => 300_000 + 8 * size,
     },
     'model file': {
       corpus: [native],
       read: (bytes) => loadModel(bytes).weights,
-      memory: (size) => 4096 + 8 * size,
+      memory: (size) => 300_000 + 8 * size,
     },
     'graph of a model file': {
       corpus: [native],
@@ -141,7 +144,7 @@ beforeAll(async () => {
           return { ...header, __metadata__: { ...metadata, [graphKey]: JSON.stringify(graph) } };
         }),
       read: (bytes) => loadModel(bytes).weights,
-      memory: (size) => 4096 + 8 * size,
+      memory: (size) => 300_000 + 8 * size,
     },
     zip: {
       corpus: [...zips.map(fixture), fixture('bomb.pth').slice(-400)],
@@ -158,7 +161,7 @@ beforeAll(async () => {
         readPickle(bytes);
         return none;
       },
-      memory: (size) => 4096 + 8 * size,
+      memory: (size) => 300_000 + 8 * size,
     },
     'PyTorch checkpoint': {
       corpus: pickles,
