@@ -4,7 +4,7 @@
  * @module
  */
 export { type DecodeOptions, decodePicture } from './data/node/decode.js';
-export { loadWeights } from './formats/key-mapping.js';
+export { type LoadWeightsOptions, loadWeights, WeightsMismatchError } from './formats/key-mapping.js';
 export { loadModel, type Model, saveModel } from './formats/model-file.js';
 export { cacheFolder } from './formats/node/cache-folder.js';
 export {

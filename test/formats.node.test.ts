@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { errorCode } from '../src/errors.js';
 import { float16ToNumber, numberToFloat16 } from '../src/formats/float16.js';
-import { loadWeights } from '../src/formats/key-mapping.js';
+import { loadWeights, WeightsMismatchError } from '../src/formats/key-mapping.js';
 import { loadModel, saveModel } from '../src/formats/model-file.js';
 import {
   readModelFile,
@@ -16,8 +16,10 @@ import {
 import { readPytorch } from '../src/formats/pytorch.js';
 import { readSafetensors, toTensor, writeSafetensors } from '../src/formats/safetensors.js';
 import { ZipArchive } from '../src/formats/zip.js';
+import { GraphBuilder } from '../src/graph/builder.js';
 import type { Tensor } from '../src/graph/graph.js';
 import { toJson } from '../src/graph/json.js';
+import { ghostNet } from '../src/models/ghostnet.js';
 import { initializeWeights } from '../src/models/initialize.js';
 import { createModel } from '../src/models/registry.js';
 import { sharedData } from './shared-data.js';
@@ -264,6 +266,47 @@ describe('fitting keys', () => {
       foreign.set(`module.${name.replace('.cheap_operation.', '.cheap_operations.')}`, tensor);
     foreign.set('module.bn1.num_batches_tracked', { shape: [], data: Float32Array.of(1) });
     expect(loadWeights(graph, foreign)).toEqual(weights);
+  });
+
+  it('official and timm checkpoints of GhostNet fit, under every wrapper and as a backbone', () => {
+    const ghostnet = createModel('ghostnet-0.5x');
+    const own = initializeWeights(ghostnet, 5);
+    const prefixed = (prefix: string): Map<string, Tensor> =>
+      new Map([...own].map(([name, tensor]) => [prefix + name, tensor]));
+    for (const prefix of ['', 'module.', 'model.', 'module.model.', '_orig_mod.module.'])
+      expect(loadWeights(ghostnet, prefixed(prefix)).size, prefix).toBe(own.size);
+    const backbone = ghostNet({ width: 0.5, features: true });
+    expect(code(() => loadWeights(backbone, own))).toBe('WEIGHTS_MISMATCH');
+    const weights = loadWeights(backbone, own, { ignoreUnexpected: true });
+    expect(new Set(weights.keys())).toEqual(new Set(Object.keys(backbone.parameters)));
+    // timm's 1x1 convolution as a classifier, and a linear layer's [N, C] for a 1x1 convolution
+    const head = own.get('classifier.weight') as Tensor;
+    const reshaped = new Map(own).set('classifier.weight', { ...head, shape: [...head.shape, 1, 1] });
+    expect(loadWeights(ghostnet, reshaped).get('classifier.weight')?.shape).toEqual(head.shape);
+  });
+
+  it('a prefix that the graph itself has stays', () => {
+    const g = new GraphBuilder('wrapped');
+    const inner = g.build([g.linear('model.fc', g.input('input', [4]), { outFeatures: 2 })]);
+    const own = initializeWeights(inner, 1);
+    expect([...loadWeights(inner, own).keys()]).toEqual([...own.keys()]);
+  });
+
+  it('says that it is another network, with the whole lists on the error', () => {
+    let error: unknown;
+    try {
+      loadWeights(
+        createModel('ghostnet-0.5x'),
+        new Map([['x.weight', { shape: [1], data: new Float32Array(1) }]]),
+      );
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toBeInstanceOf(WeightsMismatchError);
+    const mismatch = error as WeightsMismatchError;
+    expect(mismatch.message).toMatch(/no name fits, so the file is of another network/);
+    expect(mismatch.missing).toEqual(Object.keys(createModel('ghostnet-0.5x').parameters));
+    expect(mismatch.unexpected).toEqual(['x.weight']);
   });
 
   it('lists what is missing, unexpected and mis-shaped in one error', () => {
