@@ -9,6 +9,27 @@ export * from './analysis/profile.js';
 export { type CompileOptions, compile } from './compiler/compile.js';
 export { createNetwork, type NetworkOptions } from './create-network.js';
 export { EnvironmentError, errorCode, FormatError } from './errors.js';
+export {
+  type LoadWeightsOptions,
+  loadWeights,
+  type Misshaped,
+  WeightsMismatchError,
+} from './formats/key-mapping.js';
+export {
+  type FiniteOptions,
+  loadModel,
+  type Model,
+  type SaveModelOptions,
+  saveModel,
+} from './formats/model-file.js';
+export {
+  readSafetensors,
+  type SafetensorsEntry,
+  type SafetensorsFile,
+  type SafetensorsWriteOptions,
+  toTensor,
+  writeSafetensors,
+} from './formats/safetensors.js';
 export * from './graph/builder.js';
 export * from './graph/graph.js';
 export { fromJson, toJson } from './graph/json.js';
