@@ -6,7 +6,7 @@
 
 import type { Pair } from '../../graph/nodes.js';
 import type { FunctionBuilder, Local } from '../emitter/function.js';
-import type { Activation, Isa } from './kernel.js';
+import { type Activation, type Isa, keepsOrder } from './kernel.js';
 import { emitMatrix, matrixFunction, packMatrix } from './pointwise.js';
 import { pixelTiles, tilesTime } from './tiles.js';
 
@@ -34,16 +34,18 @@ export function convDepth(spec: Pick<ConvSpec, 'inputQuads' | 'lastLanes' | 'ker
   return ((spec.inputQuads - 1) * 4 + spec.lastLanes) * spec.kernel[0] * spec.kernel[1];
 }
 
-const mostPointers = 4;
+/** Addresses that the general registers hold beside the loop's own values. */
+const mostPointers = (isa: Isa): number => (keepsOrder(isa) ? 6 : 4);
 
 /**
  * Whether tiles should keep to rows, where one address serves all pixels of a tile, or run on across row ends, where
  * each needs its own but no row leaves a small tile: what takes less time.
  */
 function keepsToRows({ outHeight, outWidth }: ConvSpec, isa: Isa): boolean {
-  const addressing = 1.03;
+  // moving many addresses costs time, and code
+  const addressing = 1.07;
   const rows = outHeight * tilesTime(pixelTiles(outWidth, 2, isa, 12), 2, isa);
-  return rows <= addressing * tilesTime(pixelTiles(outHeight * outWidth, 2, isa, mostPointers), 2, isa);
+  return rows <= addressing * tilesTime(pixelTiles(outHeight * outWidth, 2, isa, mostPointers(isa)), 2, isa);
 }
 
 /** (input, weights, bias, output, residual, unit0, unit1). */
@@ -69,16 +71,20 @@ export function emitConv(spec: ConvSpec, isa: Isa): FunctionBuilder {
     for (let i = 0; i < pointers; i++) f.increment(address[i] as Local, value);
   };
   const oneQuad = (lanes: number, step: Parameters<Parameters<typeof emitMatrix>[3]['loops']>[0]): void => {
-    const body = (): void =>
-      step((i) =>
-        inRow
-          ? { base: address[0] as Local, offset: i * columnStep }
-          : { base: address[i] as Local, offset: 0 },
-      );
+    // several addresses are moved once a quad where the engine copes with the longer loop body
+    const together = !inRow && lanes === 4 && keepsOrder(isa) ? 4 : 1;
+    const body = (): void => {
+      for (let lane = 0; lane < together; lane++)
+        step((i) =>
+          inRow
+            ? { base: address[0] as Local, offset: i * columnStep }
+            : { base: address[i] as Local, offset: lane * 4 },
+        );
+      move(together * 4);
+    };
     const run = (steps: number): void => {
-      if (steps === 1) {
+      if (steps === together) {
         body();
-        move(4);
         return;
       }
       f.get(address[0] as Local)
@@ -87,7 +93,6 @@ export function emitConv(spec: ConvSpec, isa: Isa): FunctionBuilder {
         .set(end);
       f.loop((again) => {
         body();
-        move(4);
         f.get(address[0] as Local)
           .get(end)
           .op('i32LtU')
@@ -132,8 +137,7 @@ export function emitConv(spec: ConvSpec, isa: Isa): FunctionBuilder {
     {
       rows: inRow ? spec.outHeight : 1,
       pixels: inRow ? outWidth : spec.outHeight * outWidth,
-      // across rows each pixel has an address of its own: more would leave too few general registers
-      mostPixels: inRow ? 12 : mostPointers,
+      mostPixels: inRow ? 12 : mostPointers(isa),
       reset: () => {
         f.get(0).set(next);
         if (!inRow) f.i32Const(outWidth).set(left);
