@@ -134,6 +134,14 @@ const moves = [
     const b = g.slice('s', g.conv2d('c', x, { outChannels: 11 }), 2, 11);
     return g.activation('y', g.add('add', a, b), 'relu');
   }),
+  opCase('activations of parts of a concat that is read on', [5, 4, 5], (g, x) => {
+    const a = g.conv2d('a', x, { outChannels: 4 });
+    const b = g.conv2d('b', x, { outChannels: 4, kernel: 3, padding: 1 });
+    const r = g.activation('r', g.slice('s', g.concat('cat', [a, b]), 0, 4), 'relu');
+    const early = g.conv2d('early', g.concat('cat2', [r, b]), { outChannels: 6 });
+    const late = g.concat('cat3', [g.activation('t', b, 'silu'), b]);
+    return g.add('y', early, g.conv2d('late', late, { outChannels: 6 }));
+  }),
   opCase('pools of a concat', [5, 6, 6], (g, x) => {
     const y = g.concat('cat', [x, g.conv2d('a', x, { outChannels: 2 })]);
     return g.concat('y', [g.maxPool('m', y, { kernel: 2 }), g.avgPool('v', y, { kernel: 2 })]);
