@@ -16,6 +16,12 @@ export interface PairWalk {
   readonly ranges: readonly number[];
 }
 
+/** All that the code depends on of the lengths of ranges: `even`, `single` (all of one unit) or `mixed`. */
+export function rangeClass(ranges: readonly number[]): 'even' | 'single' | 'mixed' {
+  if (ranges.every((length) => length % 2 === 0)) return 'even';
+  return ranges.every((length) => length === 1) ? 'single' : 'mixed';
+}
+
 /**
  * Emits a loop that calls `tile` for two quads, or for one where the range starts or ends inside a pair, with the
  * address of the tile's first weights in the local `weight`; the next weights of a quad are 32 bytes on.
@@ -42,8 +48,9 @@ export function eachPair(
   f.get(unit0).get(unit1).op('i32LtS');
   f.if(() => {
     f.loop((next) => {
-      if (ranges.every((length) => length % 2 === 0)) double();
-      else if (ranges.every((length) => length === 1)) single();
+      const lengths = rangeClass(ranges);
+      if (lengths === 'even') double();
+      else if (lengths === 'single') single();
       else {
         isOdd().op('i32Eqz').get(unit1).get(unit0).op('i32Sub').i32Const(2).op('i32GeS').op('i32And');
         f.if(double, single);

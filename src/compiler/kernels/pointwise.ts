@@ -16,7 +16,7 @@ export interface PointwiseSpec {
   readonly K: number;
   /** Pixels. */
   readonly P: number;
-  /** Lengths of the unit ranges that calls use; each gets its own code. */
+  /** Lengths of the unit ranges that calls use; where all are even, single quads need no code. */
   readonly ranges: readonly number[];
   readonly activation: Activation;
   /** Adds `residual` (layout of the output) before the activation. It may be the output itself. */

@@ -16,6 +16,7 @@ import {
   type RepackSpec,
   type UpsampleSpec,
 } from './movement.js';
+import { rangeClass } from './pairs.js';
 import { emitPointwise, type PointwiseSpec } from './pointwise.js';
 import { emitGlobalPool, emitPool, type GlobalPoolSpec, type PoolSpec } from './pool.js';
 import { emitSoftmax, type SoftmaxSpec } from './softmax.js';
@@ -36,7 +37,7 @@ export type KernelSpec =
 
 /** Specs with the same key are the same function. */
 export function kernelKey(spec: KernelSpec): string {
-  return JSON.stringify(spec);
+  return JSON.stringify('ranges' in spec ? { ...spec, ranges: rangeClass(spec.ranges) } : spec);
 }
 
 /** The function of a spec. Its parameters are stated where each kernel is emitted. */
