@@ -1,0 +1,110 @@
+/**
+ * Steps to a module: one function for each distinct kernel, and for every thread a main function that calls them with
+ * its images' addresses. Threads meet at a counter that only grows.
+ */
+import { FunctionBuilder } from '../emitter/function.js';
+import { ModuleBuilder } from '../emitter/module.js';
+import type { Isa } from '../kernels/kernel.js';
+import type { Step, ThreadShare } from './context.js';
+
+/** Addresses of the words by which threads and the caller speak with each other. */
+export const control = {
+  counter: 64,
+  waiters: 384,
+  epoch: 128,
+  stop: 192,
+  base: 196,
+  mode: 256,
+  seed: 320,
+  hyper: 512,
+} as const;
+
+/** How often a thread looks at the counter before it sleeps. */
+const spins = 20000;
+
+/** (target, may wait): arrives and returns when the counter has reached the target. */
+function emitBarrier(): FunctionBuilder {
+  const f = new FunctionBuilder(['i32', 'i32']);
+  const [left, seen] = [f.local('i32'), f.local('i32')];
+  f.i32Const(control.counter).i32Const(1).mem('i32AtomicAdd').i32Const(1).op('i32Add').get(0).op('i32Eq');
+  f.if(
+    () => void f.i32Const(control.counter).i32Const(0x7fffffff).mem('atomicNotify').op('drop'),
+    () => {
+      f.i32Const(spins).set(left);
+      f.block((done) => {
+        f.loop((again) => {
+          f.i32Const(control.counter).mem('i32AtomicLoad').tee(seen).get(0).op('i32Sub');
+          f.i32Const(0).op('i32GeS').brIf(done);
+          f.get(left).i32Const(1).op('i32Sub').tee(left).i32Const(0).op('i32GtS').brIf(again);
+          f.get(1).op('i32Eqz').brIf(again);
+          f.i32Const(control.counter).get(seen).i64Const(-1).mem('atomicWait32').op('drop').br(again);
+        });
+      });
+    },
+  );
+  return f;
+}
+
+export interface AssembleOptions {
+  readonly isa: Isa;
+  readonly shares: readonly ThreadShare[];
+  readonly pages: number;
+  /** Also exports `step<i>` functions that do a step for the whole batch. */
+  readonly profile?: ThreadShare;
+}
+
+/** The module's bytes. Exports `main<t>(base, mayWait)`, which runs the program that the mode word names. */
+export function assemble(steps: readonly Step[], options: AssembleOptions): Uint8Array {
+  const { isa, shares, pages, profile } = options;
+  const module = new ModuleBuilder();
+  const threads = shares.length;
+  const barrier = threads > 1 ? module.add(emitBarrier()) : -1;
+  const call = (f: FunctionBuilder, step: Step, share: ThreadShare): void => {
+    const { key, emit } = step.kernel(share);
+    const index = module.once(key, () => emit(isa));
+    for (const argument of step.args(share)) f.i32Const(argument);
+    f.call(index);
+  };
+  const program = (wanted: 'train' | 'evaluate', share: ThreadShare): number => {
+    const f = new FunctionBuilder(['i32', 'i32']);
+    let meetings = 0;
+    const meet = (): void => {
+      if (threads === 1) return;
+      meetings++;
+      f.get(0)
+        .i32Const(meetings * threads)
+        .op('i32Add')
+        .get(1)
+        .call(barrier);
+    };
+    for (const step of steps) {
+      if (step.program !== 'both' && step.program !== wanted) continue;
+      if (step.barrier) meet();
+      call(f, step, share);
+    }
+    meet();
+    return module.add(f);
+  };
+  if (profile)
+    steps.forEach((step, i) => {
+      const f = new FunctionBuilder([]);
+      call(f, step, profile);
+      module.add(f, `step${i}`);
+    });
+  else
+    for (const share of shares) {
+      const train = program('train', share);
+      const evaluate = program('evaluate', share);
+      const f = new FunctionBuilder(['i32', 'i32']);
+      f.i32Const(control.mode)
+        .mem('i32Load')
+        .if(
+          () => f.get(0).get(1).call(evaluate),
+          () => f.get(0).get(1).call(train),
+        );
+      module.add(f, `main${share.thread}`);
+    }
+  return module.encode(
+    threads > 1 ? { initial: pages, maximum: pages, shared: true } : { initial: pages, maximum: pages },
+  );
+}

@@ -1,0 +1,360 @@
+/**
+ * Compiles a network's whole training step (forward, backward, update) for one batch size and thread count into one
+ * module with one memory plan. What it returns is all that a trainer needs; nothing here runs.
+ */
+import { differentiate } from '../../autodiff/differentiate.js';
+import type { Loss } from '../../autodiff/nodes.js';
+import { EnvironmentError, rangeError } from '../../errors.js';
+import type { Graph } from '../../graph/graph.js';
+import type { Isa } from '../kernels/kernel.js';
+import { assemble, control } from './assemble.js';
+import type { Block, LoweringContext, ParameterSlot, Step, ThreadShare } from './context.js';
+import { emitClear } from './kernels/gather.js';
+import { emitLoss, type LossSpec } from './kernels/loss.js';
+import {
+  emitAverage,
+  emitClipFactor,
+  emitJoinAndSquare,
+  emitUpdate,
+  hyper,
+  type OptimizerRule,
+} from './kernels/optimizer.js';
+import { beginLowering, lowerTraining } from './lower.js';
+import { align, isDense, placeMaps, quadsOf, type View } from './maps.js';
+
+export interface TrainingOptions {
+  readonly batch: number;
+  readonly threads: number;
+  readonly isa: Isa;
+  readonly loss: Loss;
+  readonly rule: OptimizerRule;
+  readonly weightDecay: number;
+  /** Weight decay on batch norm and biases too. */
+  readonly decayNormAndBias: boolean;
+  /** Largest global norm of the gradient; 0: no clipping. */
+  readonly clipNorm: number;
+  /** Keep a moving average of the weights. */
+  readonly average: boolean;
+}
+
+/** Bytes of the parts of the plan. */
+export interface MemoryPlan {
+  readonly weights: number;
+  readonly gradients: number;
+  readonly optimizer: number;
+  readonly maps: number;
+  readonly tables: number;
+  /** All of it: the module's memory, which never grows. */
+  readonly peakBytes: number;
+}
+
+export interface CompiledTraining {
+  readonly graph: Graph;
+  readonly options: TrainingOptions;
+  readonly wasm: Uint8Array;
+  /** A module for the same memory whose `step<i>` functions do single steps for the whole batch. */
+  readonly profileModule: () => Uint8Array;
+  readonly steps: readonly Step[];
+  readonly shares: readonly ThreadShare[];
+  readonly pages: number;
+  readonly memory: MemoryPlan;
+  readonly slots: ReadonlyMap<string, ParameterSlot>;
+  readonly addresses: {
+    readonly arena: LoweringContext['arena'];
+    readonly arenaBytes: number;
+    readonly images: number;
+    readonly targets: number;
+    readonly softTargets: number;
+    readonly logits: number;
+    readonly hyper: (thread: number) => number;
+    readonly factors: number;
+  };
+  /** Order of the learning-rate factors. */
+  readonly learned: readonly string[];
+  readonly classes: number;
+  /** Floats of a row of logits or targets. */
+  readonly rowFloats: number;
+  readonly imageFloats: number;
+  /** Maps that hold a forward value until the end of the step, in forward order. */
+  readonly values: readonly { readonly node: string; readonly view: View }[];
+  /** Words with constant contents. */
+  readonly tables: readonly Block[];
+}
+
+/** Throws RangeError `NOT_TRAINABLE`, `BAD_BATCH`; EnvironmentError `OUT_OF_MEMORY` when 4 GiB do not suffice. */
+export function compileTraining(graph: Graph, options: TrainingOptions): CompiledTraining {
+  const { batch, threads, loss } = options;
+  if (!Number.isInteger(batch) || batch < Math.max(2, threads))
+    throw rangeError(
+      'BAD_BATCH',
+      `train: batch: given ${batch}, expected a whole number of at least ${Math.max(2, threads)}`,
+    );
+  const training = differentiate(graph, loss);
+  const learned = new Set(training.learned);
+  const lowering = beginLowering(graph, training, {
+    batch,
+    threads,
+    traits: (name) => {
+      const role = graph.parameters[name]?.role;
+      return { learned: learned.has(name), decays: role === 'weight' || options.decayNormAndBias };
+    },
+  });
+  const { context } = lowering;
+  context.seedWord = control.seed;
+  const output = lowering.view(training.output);
+  if (output.buffer.height * output.buffer.width !== 1 || !isDense(output))
+    throw rangeError(
+      'NOT_TRAINABLE',
+      `graph "${graph.name}": output "${training.output}" must be [N, classes]`,
+    );
+  const quads = quadsOf(output.channels);
+  const row = quads * 16;
+  const [hard, soft] = [context.block(batch * row), context.block(batch * row)];
+  const logSums = context.block(batch * 8);
+  const sharpBlock = context.block(batch * 8);
+  lowerTraining(lowering, () => {
+    const { to } = context.target(training.output, output, 0);
+    const part = (spec: LossSpec, targets: Block, sums: Block): void =>
+      context.step(
+        () => ({ key: `loss ${JSON.stringify(spec)}`, emit: () => emitLoss(spec) }),
+        (share) => [
+          context.at(output, share),
+          targets.address + share.first * row,
+          context.at(to, share),
+          sums.address + share.first * 8,
+          share.count,
+        ],
+        [output, to],
+      );
+    const common = { classes: output.channels, quads, sharpness: 1, add: false };
+    switch (loss.kind) {
+      case 'crossEntropy':
+        part({ ...common, kind: 'crossEntropy', factor: 1 / batch }, hard, logSums);
+        break;
+      case 'distillation': {
+        const { temperature, weight } = loss;
+        part({ ...common, kind: 'crossEntropy', factor: (1 - weight) / batch }, hard, logSums);
+        const factor = (weight * temperature) / batch;
+        part(
+          { ...common, kind: 'crossEntropy', sharpness: 1 / temperature, factor, add: true },
+          soft,
+          sharpBlock,
+        );
+        break;
+      }
+      case 'meanSquaredError':
+        part({ ...common, kind: 'meanSquaredError', factor: 1 / (batch * output.channels) }, hard, logSums);
+        break;
+    }
+  });
+  const { average, clipNorm, rule } = options;
+  const factors = context.block(training.learned.length * 4);
+  const squares = context.threadBlock(64);
+  lowerUpdate(context, training.learned, options, factors, squares);
+  const clear = clearGradients(context);
+  const zeroSquares: Step = {
+    ...clear,
+    kernel: () => ({ key: 'clear', emit: clear.kernel(context.shares[0] as ThreadShare).emit }),
+    args: ({ thread }) => [squares.at(thread), 16],
+  };
+  const steps = [...context.preparations, clear, ...(clipNorm > 0 ? [zeroSquares] : []), ...context.steps];
+
+  const arenaBytes = align(context.arenaFloats * 4);
+  let end: number = control.hyper + threads * hyper.bytes;
+  const place = (bytes: number): number => {
+    const address = align(end);
+    end = address + bytes;
+    return address;
+  };
+  const { arena } = context;
+  arena.step = arenaBytes;
+  arena.weights = place(arenaBytes);
+  arena.gradients = place(arenaBytes * threads);
+  const beforeOptimizer = align(end);
+  if (rule.kind !== 'sgd' || rule.momentum !== 0) arena.first = place(arenaBytes);
+  if (rule.kind !== 'sgd') arena.second = place(arenaBytes);
+  if (average) arena.average = place(arenaBytes);
+  const optimizerBytes = align(end) - beforeOptimizer;
+  const beforeTables = align(end);
+  for (const block of context.blocks) block.address = place(block.bytes);
+  const tableBytes = align(end) - beforeTables;
+  const mapsStart = align(end);
+  end = placeMaps(
+    context.buffers.filter((buffer) => buffer.last >= 0),
+    batch,
+    mapsStart,
+  );
+  const pages = Math.ceil((end + 64) / 65536);
+  if (pages > 65536)
+    throw new EnvironmentError(
+      'OUT_OF_MEMORY',
+      `train: graph "${graph.name}" at batch ${batch} needs ${(end / 2 ** 30).toFixed(1)} GiB, and a module has at most 4; use a smaller batch`,
+    );
+  const { isa } = options;
+  const whole: ThreadShare = { thread: 0, first: 0, count: batch };
+  return {
+    graph,
+    options,
+    wasm: assemble(steps, { isa, shares: context.shares, pages }),
+    profileModule: () => assemble(steps, { isa, shares: context.shares, pages, profile: whole }),
+    steps,
+    shares: context.shares,
+    pages,
+    memory: {
+      weights: arenaBytes,
+      gradients: arenaBytes * threads,
+      optimizer: optimizerBytes,
+      maps: end - mapsStart,
+      tables: tableBytes,
+      peakBytes: pages * 65536,
+    },
+    slots: context.slots,
+    addresses: {
+      arena,
+      arenaBytes,
+      images: context.staging?.address ?? 0,
+      targets: hard.address,
+      softTargets: soft.address,
+      logits: output.buffer.address + output.offset * 4,
+      hyper: (thread) => control.hyper + thread * hyper.bytes,
+      factors: factors.address,
+    },
+    learned: training.learned,
+    classes: output.channels,
+    rowFloats: quads * 4,
+    imageFloats: context.imageFloats,
+    values: training.forward
+      .filter((node) => node.kind !== 'input')
+      .map((node) => ({ node: node.name, view: lowering.view(node.name) })),
+    tables: context.blocks.filter((block) => block.data !== undefined),
+  };
+}
+
+/** Zeroes the thread's own gradients. */
+function clearGradients(context: LoweringContext): Step {
+  return {
+    node: '',
+    phase: 'prepare',
+    program: 'train',
+    barrier: false,
+    kernel: () => ({ key: 'clear', emit: () => emitClear() }),
+    args: ({ thread }) => [context.arena.gradients + thread * context.arena.step, context.arena.step],
+  };
+}
+
+/** A run of quads of one parameter that one thread updates. */
+interface Piece {
+  readonly slot: ParameterSlot;
+  readonly first: number;
+  readonly quads: number;
+}
+
+/** Splits all learned quads evenly among the threads. */
+function piecesOf(slots: readonly ParameterSlot[], thread: number, threads: number): Piece[] {
+  const total = slots.reduce((sum, { count }) => sum + count / 4, 0);
+  const from = Math.floor((total * thread) / threads);
+  const to = Math.floor((total * (thread + 1)) / threads);
+  const pieces: Piece[] = [];
+  let at = 0;
+  for (const slot of slots) {
+    const quads = slot.count / 4;
+    const first = Math.max(from - at, 0);
+    const last = Math.min(to - at, quads);
+    if (first < last) pieces.push({ slot, first, quads: last - first });
+    at += quads;
+  }
+  return pieces;
+}
+
+function lowerUpdate(
+  context: LoweringContext,
+  learned: readonly string[],
+  options: TrainingOptions,
+  factors: Block,
+  squares: { readonly at: (thread: number) => number },
+): void {
+  const { rule, weightDecay, average, clipNorm } = options;
+  const threads = context.shares.length;
+  const slots = learned.map((name) => context.slots.get(name)).filter((slot) => slot !== undefined);
+  const hyperAt = (thread: number): number => control.hyper + thread * hyper.bytes;
+  const joined = clipNorm > 0;
+  context.phase = 'update';
+  context.barrier();
+  // threads have different pieces: piece i of the longest list, nothing where a thread has fewer
+  const pieces = context.shares.map(({ thread }) => piecesOf(slots, thread, threads));
+  const longest = Math.max(...pieces.map((list) => list.length));
+  const pieceOf = (thread: number, i: number): Piece =>
+    pieces[thread]?.[i] ?? { slot: slots[0] as ParameterSlot, first: 0, quads: 0 };
+  if (joined) {
+    for (let i = 0; i < longest; i++)
+      context.step(
+        () => ({ key: 'join', emit: () => emitJoinAndSquare(threads, context.arena.step) }),
+        ({ thread }) => {
+          const { slot, first, quads } = pieceOf(thread, i);
+          return [context.gradient(slot, 0) + first * 16, squares.at(thread), quads];
+        },
+        [],
+      );
+    context.barrier();
+    context.step(
+      () => ({ key: 'clip', emit: () => emitClipFactor(threads, clipNorm) }),
+      ({ thread }) => [squares.at(0), hyperAt(thread)],
+      [],
+    );
+  }
+  for (let i = 0; i < longest; i++) {
+    context.node = pieceOf(0, i).slot.name;
+    context.step(
+      ({ thread }) => {
+        const decay = pieceOf(thread, i).slot.decays ? weightDecay : 0;
+        return {
+          key: `update ${decay}`,
+          emit: () =>
+            emitUpdate({
+              rule,
+              weightDecay: decay,
+              threads,
+              threadStep: context.arena.step,
+              joined,
+              average,
+            }),
+        };
+      },
+      ({ thread }) => {
+        const { slot, first, quads } = pieceOf(thread, i);
+        const { weights, gradients, first: m, second: v, average: a } = context.arena;
+        const bytes = slot.offset * 4 + first * 16;
+        const factor = factors.address + learned.indexOf(slot.name) * 4;
+        return [
+          weights + bytes,
+          gradients + bytes,
+          m + bytes,
+          v + bytes,
+          a + bytes,
+          hyperAt(thread),
+          factor,
+          quads,
+        ];
+      },
+      [],
+    );
+  }
+  if (!average) return;
+  const statistics = [...context.slots.values()].filter((slot) => !slot.learned);
+  statistics.forEach((slot, i) => {
+    context.step(
+      () => ({ key: 'average', emit: () => emitAverage() }),
+      ({ thread }) => {
+        const bytes = slot.offset * 4;
+        const mine = i % threads === thread;
+        return [
+          context.arena.weights + bytes,
+          context.arena.average + bytes,
+          hyperAt(thread),
+          mine ? slot.count / 4 : 0,
+        ];
+      },
+      [],
+    );
+  });
+}
