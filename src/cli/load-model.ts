@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { EnvironmentError, rangeError } from '../errors.js';
 import { readModelFile } from '../formats/node/model-file.js';
+import { listPullable, pulledModel } from '../formats/node/pull.js';
 import type { Graph, Weights } from '../graph/graph.js';
 import { initializeWeights } from '../models/initialize.js';
 import { createModel, hasModel, modelEntry } from '../models/registry.js';
@@ -25,9 +26,16 @@ function checkExists(nameOrFile: string): void {
     );
 }
 
+/** The network that a name means: of the registry, or of published weights such as `timm/ghostnet_100`. */
+function networkNamed(name: string): string | undefined {
+  if (hasModel(name)) return name;
+  return listPullable().find((entry) => entry.name === name)?.network;
+}
+
 /** The graph only: a network by name, or the one in a model file. */
 export async function loadGraph(nameOrFile: string, network?: string): Promise<Graph> {
-  if (hasModel(nameOrFile)) return createModel(nameOrFile);
+  const known = networkNamed(nameOrFile);
+  if (known !== undefined) return createModel(known);
   return (await readFile(nameOrFile, network)).graph;
 }
 
@@ -55,18 +63,19 @@ export async function loadModel(nameOrFile: string | undefined, network?: string
     );
     return { ...loaded, description: found.description };
   }
-  if (!hasModel(nameOrFile)) {
+  if (networkNamed(nameOrFile) === undefined) {
     const { graph, weights } = await readFile(nameOrFile, network);
     return { graph, weights, description: `${graph.name} from ${nameOrFile}` };
   }
-  const path = pulledModel(nameOrFile);
-  if (path === undefined)
+  const pulled = pulledModel(nameOrFile);
+  const pullable = listPullable().some(({ name }) => name === nameOrFile);
+  if (pulled === undefined)
     throw new EnvironmentError(
       'NO_WEIGHTS',
-      `${nameOrFile}: no trained weights are here; get them with "ghostnet pull ${nameOrFile}", or give a model file`,
+      `${nameOrFile}: no trained weights are here; ${pullable ? `get them with "ghostnet pull ${nameOrFile}", or` : 'nobody publishes them:'} give a model file`,
     );
-  const { graph, weights } = await readModelFile(path, { network: nameOrFile });
-  return { graph, weights, description: `${nameOrFile} from ${path}` };
+  const { graph, weights } = await readModelFile(pulled.path, { network: pulled.network });
+  return { graph, weights, description: `${nameOrFile} from ${pulled.path}` };
 }
 
 /** Graph and weights to time: a network by name gets random weights, which take the same time. */
@@ -74,9 +83,8 @@ export async function loadModelOrRandom(
   nameOrFile: string,
   network?: string,
 ): Promise<{ graph: Graph; weights: Weights }> {
-  if (!hasModel(nameOrFile)) return readFile(nameOrFile, network);
-  const graph = createModel(nameOrFile);
+  const known = networkNamed(nameOrFile);
+  if (known === undefined) return readFile(nameOrFile, network);
+  const graph = createModel(known);
   return { graph, weights: initializeWeights(graph, 1) };
 }
-
-const pulledModel = (_name: string): string | undefined => undefined;

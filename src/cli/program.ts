@@ -11,12 +11,14 @@ import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { registerInspect } from './inspect.js';
 import { registerModels } from './models.js';
 import { registerProfile } from './profile.js';
+import { registerPull } from './pull.js';
 import { reportError, UsageError } from './report-error.js';
 
 const registers: readonly Register[] = [
   registerClassify,
   registerProfile,
   registerBench,
+  registerPull,
   registerInspect,
   registerModels,
 ];
@@ -25,6 +27,7 @@ const examples = `
 Examples:
   ghostnet classify photo.jpg holiday/           what is on these pictures, with the default network
   ghostnet classify photo.jpg --model ghostnet-1.0x --top 3
+  ghostnet pull ghostnet-1.0x                    the authors' ImageNet weights
   ghostnet profile ghostnet-1.0x                 params and MACs of every layer
   ghostnet bench ghostnet-1.0x --threads 2       how fast it runs here
 ${exitCodeHelp}
