@@ -52,7 +52,8 @@ describe('createNetwork', () => {
     const values = expected.get('classifier')?.data ?? new Float32Array();
     const scale = Math.max(...values.map(Math.abs));
     expect(first.length).toBe(7);
-    first.forEach((value, i) => expect(Math.abs(value - (values[i] as number))).toBeLessThan(1e-4 * scale));
+    for (const [i, value] of first.entries())
+      expect(Math.abs(value - (values[i] as number))).toBeLessThan(1e-4 * scale);
     network.run(new Float32Array(input.length));
     expect(first).toEqual(copy);
     network.dispose();
@@ -112,7 +113,7 @@ describe('createNetwork', () => {
     ]);
     const alone = networks.map((network) => network.run(input));
     for (let round = 0; round < 3; round++)
-      networks.forEach((network, i) => expect(network.run(input)).toEqual(alone[i]));
+      for (const [i, network] of networks.entries()) expect(network.run(input)).toEqual(alone[i]);
     expect(alone[0]).not.toEqual(alone[2]);
     for (const network of networks) network.dispose();
   });
