@@ -4,55 +4,16 @@
  * before memory is taken.
  */
 import { FormatError } from '../errors.js';
-
-/** A global such as `torch.FloatStorage`: kept as a name, never called. */
-export interface PickleGlobal {
-  readonly kind: 'global';
-  readonly name: string;
-}
-
-/** A storage named by PyTorch's persistent id. */
-export interface PickleStorage {
-  readonly kind: 'storage';
-  /** `FloatStorage`, `HalfStorage`, ... */
-  readonly type: string;
-  readonly key: string;
-  readonly elements: number;
-}
-
-/** A tensor: a strided view of a storage. */
-export interface PickleTensor {
-  readonly kind: 'tensor';
-  readonly storage: PickleStorage;
-  readonly offset: number;
-  readonly shape: readonly number[];
-  readonly strides: readonly number[];
-}
-
-export type PickleValue =
-  | null
-  | boolean
-  | number
-  | string
-  | Uint8Array
-  | PickleValue[]
-  | Map<PickleValue, PickleValue>
-  | PickleGlobal
-  | PickleStorage
-  | PickleTensor;
+import {
+  allowedGlobals,
+  makeStorage,
+  type PickleStorage,
+  type PickleValue,
+  rebuild,
+} from './pickle-tensors.js';
 
 /** At most this many values, memo entries and stack entries. */
 export const maxPickleItems = 1_000_000;
-
-const storageTypes = ['Float', 'Double', 'Half', 'BFloat16', 'Long', 'Int', 'Short', 'Char', 'Byte', 'Bool'];
-const allowedGlobals = new Set([
-  'collections.OrderedDict',
-  'torch._utils._rebuild_tensor_v2',
-  'torch._utils._rebuild_tensor',
-  'torch._utils._rebuild_parameter',
-  'torch.Size',
-  ...storageTypes.map((type) => `torch.${type}Storage`),
-]);
 
 const utf8 = new TextDecoder();
 const mark = Symbol('mark');
@@ -301,13 +262,17 @@ export class Unpickler {
         return;
       }
       case 0x51: // BINPERSID
-        this.#push(this.#storage(this.#pop()));
+        {
+          const storage = makeStorage(this.#pop(), (what) => this.#fail('PICKLE_INVALID', what));
+          this.#storages.push(storage);
+          this.#push(storage);
+        }
         return;
       case 0x52: {
         // REDUCE
         const args = this.#pop();
         const callee = this.#pop();
-        this.#push(this.#rebuild(callee, args));
+        this.#push(rebuild(callee, args, (what) => this.#fail('PICKLE_INVALID', what)));
         return;
       }
       case 0x62: // BUILD: state of an OrderedDict (its _metadata); not needed
@@ -339,54 +304,4 @@ export class Unpickler {
     const top = this.#top();
     return top instanceof Map ? top : this.#fail('PICKLE_INVALID', 'an item set in what is not a dictionary');
   }
-
-  #storage(id: PickleValue): PickleStorage {
-    if (!Array.isArray(id)) return this.#fail('PICKLE_INVALID', 'a persistent id that is not a storage');
-    const [kind, type, key, , elements] = id;
-    const typed = type as PickleGlobal | null | undefined;
-    if (kind !== 'storage' || typed?.kind !== 'global' || typeof key !== 'string' || !isCount(elements))
-      return this.#fail('PICKLE_INVALID', 'a persistent id that is not a storage');
-    const storage = { kind: 'storage', type: typed.name.slice('torch.'.length), key, elements } as const;
-    this.#storages.push(storage);
-    return storage;
-  }
-
-  #rebuild(callee: PickleValue, args: PickleValue): PickleValue {
-    const name = (callee as PickleGlobal | null)?.kind === 'global' ? (callee as PickleGlobal).name : '';
-    if (!Array.isArray(args)) return this.#fail('PICKLE_INVALID', 'a call without arguments');
-    switch (name) {
-      case 'collections.OrderedDict':
-        return new Map();
-      case 'torch.Size':
-        return args[0] ?? [];
-      case 'torch._utils._rebuild_parameter':
-        return args[0] ?? null;
-      case 'torch._utils._rebuild_tensor':
-      case 'torch._utils._rebuild_tensor_v2': {
-        const [storage, offset, shape, strides] = args;
-        const source = storage as PickleStorage | null | undefined;
-        if (
-          source?.kind !== 'storage' ||
-          !isCount(offset) ||
-          !isCounts(shape) ||
-          !isCounts(strides) ||
-          shape.length !== strides.length
-        )
-          return this.#fail('PICKLE_INVALID', 'a tensor whose parts do not fit');
-        return { kind: 'tensor', storage: source, offset, shape, strides };
-      }
-      default:
-        return this.#fail('PICKLE_INVALID', 'a call of what is not a known global');
-    }
-  }
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function isCounts(value: unknown): value is number[] {
-  return (
-    Array.isArray(value) && value.length <= 16 && value.every((item) => isCount(item) && item <= 2 ** 40)
-  );
 }

@@ -4,7 +4,8 @@
  * authors' own GhostNet weights are of that time.
  */
 import { FormatError } from '../errors.js';
-import { type PickleStorage, type PickleValue, Unpickler } from './pickle.js';
+import { Unpickler } from './pickle.js';
+import type { PickleStorage, PickleValue } from './pickle-tensors.js';
 import { type Storages, storageTypes } from './pytorch-storage.js';
 
 /** Protocol 2, then the number 0x1950a86a20f9469cfc6c, then the end of the pickle. */

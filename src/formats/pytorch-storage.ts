@@ -2,7 +2,7 @@
 import { FormatError } from '../errors.js';
 import type { Tensor } from '../graph/graph.js';
 import { float16ToNumber } from './float16.js';
-import type { PickleTensor } from './pickle.js';
+import type { PickleTensor } from './pickle-tensors.js';
 import { bfloat16ToNumber } from './safetensors.js';
 
 /** The bytes of a storage by key, or undefined if the checkpoint has none. */

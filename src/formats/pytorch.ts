@@ -5,7 +5,8 @@
  */
 import { FormatError } from '../errors.js';
 import type { Tensor } from '../graph/graph.js';
-import { type PickleTensor, type PickleValue, readPickle } from './pickle.js';
+import { readPickle } from './pickle.js';
+import type { PickleTensor, PickleValue } from './pickle-tensors.js';
 import { isLegacy, readLegacy } from './pytorch-legacy.js';
 import { copyTensor, type Storages } from './pytorch-storage.js';
 import { ZipArchive } from './zip.js';

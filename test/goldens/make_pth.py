@@ -31,6 +31,15 @@ legacy = {'state_dict': OrderedDict(weight=shared, view=shared.t()[1:3], half=ra
 torch.save(legacy, out / 'legacy.pth', _use_new_zipfile_serialization=False)
 torch.save(state, out / 'protocol4.pth', pickle_protocol=4)
 (out / 'list.pkl').write_bytes(pickle.dumps([1, 2, 3], protocol=2))
+
+
+class PythonTwo(OrderedDict):
+    """Pickles as Python 2 did: the items as the constructor's argument."""
+    def __reduce__(self):
+        return (OrderedDict, ([list(item) for item in self.items()],))
+
+
+torch.save(PythonTwo(weight=ramp(2), bias=ramp(3)), out / 'python2.pth')
 torch.jit.save(torch.jit.script(torch.nn.ReLU()), out / 'torchscript.pt')
 torch.save({'epoch': 3, 'lr': 0.1}, out / 'no-tensors.pth')
 
