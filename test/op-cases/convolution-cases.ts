@@ -1,39 +1,6 @@
-/** Convolutions of every sort: pointwise, dense k x k, few-channel stems, depthwise, grouped; fused neighbours too. */
-import type { Conv2dOptions, GraphBuilder } from '../../src/graph/builder.js';
-import { type ActivationName, activationNames } from '../../src/graph/nodes.js';
+/** Dense convolutions: pointwise, k x k, few-channel stems; and the fused neighbours of convolutions of all sorts. */
+import { convolution, endings, windows } from './convolution-case.js';
 import { batches, channelCounts, cycle, mapSizes, type OpCase, opCase } from './op-case.js';
-
-const endings: readonly (ActivationName | null)[] = [null, ...activationNames];
-
-interface Row extends Conv2dOptions {
-  readonly shape: readonly [number, number, number];
-  readonly batch?: number;
-  readonly activation?: ActivationName | null;
-}
-
-function pairText(value: number | readonly number[] | string | undefined, fallback: string): string {
-  return value === undefined ? fallback : typeof value === 'object' ? value.join(',') : `${value}`;
-}
-
-function convolution(sort: string, row: Row): OpCase {
-  const { shape, batch = 1, activation = null, ...options } = row;
-  const what = [
-    sort,
-    `${shape[0]}→${options.outChannels}`,
-    `k${pairText(options.kernel, '1')}`,
-    `s${pairText(options.stride, '1')}`,
-    `p${pairText(options.padding, '0')}`,
-    `d${pairText(options.dilation, '1')}`,
-    `g${options.groups ?? 1}`,
-    options.bias ? 'bias' : 'no bias',
-    ...(activation ? [activation] : []),
-  ].join(' ');
-  const build = (g: GraphBuilder, x: string): string => {
-    const y = g.conv2d('conv', x, options);
-    return activation ? g.activation('act', y, activation) : y;
-  };
-  return opCase(what, shape, build, { batch });
-}
 
 const pointwise = channelCounts.flatMap((inChannels, i) =>
   [0, 3, 7].map((step, j) => {
@@ -92,37 +59,6 @@ const stridedPointwise = (
   ] as const
 ).map((row, i) => convolution('pointwise', { ...row, outChannels: 9 + i, bias: i % 2 === 0 }));
 
-/** Kernel, stride, padding, dilation and map size of dense and grouped convolutions. */
-const windows = [
-  { kernel: 3, padding: 1, size: [7, 7] },
-  { kernel: 3, padding: 1, size: [1, 1] },
-  { kernel: 3, padding: 0, size: [3, 3] },
-  { kernel: 3, padding: 1, stride: 2, size: [8, 8] },
-  { kernel: 3, padding: 1, stride: 2, size: [7, 9] },
-  { kernel: 3, padding: 1, stride: 2, size: [1, 5] },
-  { kernel: 3, padding: [0, 0, 1, 1], stride: 2, size: [6, 6] },
-  { kernel: 3, padding: [2, 0, 1, 3], size: [5, 4] },
-  { kernel: 3, padding: 2, dilation: 2, size: [9, 7] },
-  { kernel: 3, padding: [3, 2], dilation: [3, 2], stride: [2, 1], size: [11, 6] },
-  { kernel: 3, padding: [1, 2], dilation: [1, 2], size: [6, 8] },
-  { kernel: 3, padding: [2, 1], dilation: [2, 1], size: [8, 6] },
-  { kernel: 1, padding: 1, size: [4, 3] },
-  { kernel: 2, padding: 0, stride: 2, size: [6, 7] },
-  { kernel: 2, padding: [0, 0, 1, 1], size: [5, 5] },
-  { kernel: 4, padding: [1, 2], stride: 2, size: [9, 10] },
-  { kernel: 5, padding: 2, size: [6, 13] },
-  { kernel: 5, padding: 2, stride: 2, size: [13, 6] },
-  { kernel: 5, padding: 4, dilation: 2, size: [7, 5] },
-  { kernel: 7, padding: 3, size: [9, 8] },
-  { kernel: 7, padding: 3, stride: 2, size: [17, 16] },
-  { kernel: [1, 3], padding: [0, 1], size: [4, 17] },
-  { kernel: [3, 1], padding: [1, 0], stride: [2, 1], size: [17, 2] },
-  { kernel: [1, 7], padding: [0, 3], size: [3, 12] },
-  { kernel: [2, 5], padding: [1, 2, 0, 2], stride: [1, 3], size: [7, 11] },
-  { kernel: 3, padding: 1, stride: 4, size: [16, 15] },
-  { kernel: 2, padding: 0, stride: 3, size: [8, 11] },
-] as const;
-
 const dense = windows.flatMap(({ size, ...window }, i) =>
   [0, 1].map((j) =>
     convolution('conv', {
@@ -152,75 +88,6 @@ const stems = (
     ...row,
     bias: i % 2 === 0,
     activation: cycle(endings, i + 1),
-    batch: cycle(batches, i),
-  }),
-);
-
-const depthwise = windows.flatMap(({ size, ...window }, i) =>
-  [0, 1].map((j) => {
-    const channels = cycle(channelCounts.slice(1), i + 5 * j);
-    return convolution('depthwise', {
-      ...window,
-      shape: [channels, size[0], size[1]],
-      outChannels: channels,
-      groups: channels,
-      bias: (i + j) % 2 === 0,
-      activation: cycle(endings, i + 2 * j),
-      batch: cycle(batches, i + j),
-    });
-  }),
-);
-
-const depthwiseSizes = mapSizes.map(([h, w], i) =>
-  convolution('depthwise', {
-    shape: [8, h, w],
-    outChannels: 8,
-    groups: 8,
-    kernel: cycle([3, 5, 7], i),
-    padding: 'same',
-    stride: 1 + (i & 1),
-    bias: true,
-  }),
-);
-
-const multiplied = [2, 3, 4, 5].flatMap((multiplier, i) =>
-  [3, 8].map((channels) =>
-    convolution('depthwise', {
-      shape: [channels, 6, 5],
-      outChannels: channels * multiplier,
-      groups: channels,
-      kernel: 3,
-      padding: 1,
-      stride: 1 + (i % 2),
-      activation: cycle(endings, i),
-    }),
-  ),
-);
-
-const grouped = [
-  [4, 4, 2, 1],
-  [6, 9, 3, 1],
-  [8, 8, 2, 3],
-  [8, 16, 4, 3],
-  [12, 12, 3, 1],
-  [16, 16, 8, 3],
-  [10, 20, 5, 3],
-  [20, 20, 4, 1],
-  [20, 10, 10, 3],
-  [24, 12, 2, 1],
-  [14, 6, 2, 3],
-  [32, 32, 2, 1],
-  [16, 8, 8, 1],
-].map(([inChannels, outChannels, groups, kernel], i) =>
-  convolution('grouped', {
-    shape: [inChannels as number, 5 + (i % 3), 6 - (i % 2)],
-    outChannels: outChannels as number,
-    groups: groups as number,
-    kernel: kernel as number,
-    padding: 'same',
-    stride: 1 + (i % 2),
-    bias: i % 3 !== 0,
-    activation: cycle(endings, i),
     batch: cycle(batches, i),
   }),
 );
@@ -297,9 +164,5 @@ export const convolutionCases: readonly OpCase[] = [
   ...stridedPointwise,
   ...dense,
   ...stems,
-  ...depthwise,
-  ...depthwiseSizes,
-  ...multiplied,
-  ...grouped,
   ...fused,
 ];

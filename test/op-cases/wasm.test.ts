@@ -30,8 +30,8 @@ describe('schedules and memory plans of 2 and 3 threads', () => {
   });
 });
 
-// starting threads takes longer than running a case: every ninth case, all in the long form
-const threaded = opCases.filter((_, i) => longForm() || i % 9 === 4);
+// starting threads takes longer than running a case: every third case, all in the long form
+const threaded = opCases.filter((_, i) => longForm() || i % 3 === 1);
 
 describe(`op cases on ${targetTitle(twoThreads)}`, () => {
   it.skipIf(twoThreads.missing !== '').each(threaded)('$name', async (opCase) => {
