@@ -20,40 +20,51 @@ export const controlBlock = {
   epoch: 192,
   base: 256,
   stop: 320,
-  start: 1024,
+  /** One cache line per thread, up to 32 of them. */
+  limits: 384,
+  start: 4096,
 } as const;
 
-/** Looks at the counter before a waiting thread goes to sleep. */
-const spins = 10_000;
+/**
+ * How often a waiting thread looks at the counter before it goes to sleep. Each thread adapts its own limit: waits that
+ * end while it looks raise it, waits that end in sleep lower it, so that a free machine spins (waking up is slow) and
+ * a busy one gives its core away.
+ */
+const spins = { least: 1 << 12, most: 1 << 18 } as const;
 
-/** barrier(target, mayWait): counts this thread in and returns when the counter has reached the target. */
+/** barrier(target, mayWait, limitAddress): counts this thread in and returns when the counter has reached the target. */
 function emitBarrier(): FunctionBuilder {
   const { counter, waiters } = controlBlock;
-  const f = new FunctionBuilder(['i32', 'i32']);
-  const seen = f.local('i32');
-  const left = f.local('i32');
+  const f = new FunctionBuilder(['i32', 'i32', 'i32']);
+  const [seen, left, limit] = [f.local('i32'), f.local('i32'), f.local('i32')];
   const addTo = (address: number, value: number): FunctionBuilder =>
     f.i32Const(0).i32Const(value).mem('i32AtomicAdd', address);
-  const isLast = addTo(counter, 1).i32Const(1).op('i32Add').get(0).op('i32Eq');
-  isLast.if(() => {
+  addTo(counter, 1).i32Const(1).op('i32Add').get(0).op('i32Eq');
+  f.if(() => {
     f.i32Const(0)
       .mem('i32AtomicLoad', waiters)
       .if(() => f.i32Const(0).i32Const(0x7fffffff).mem('atomicNotify', counter).op('drop'));
     f.op('return');
   });
-  f.i32Const(spins).set(left);
+  f.get(2).mem('i32Load').tee(limit).i32Const(spins.least).op('i32LtS');
+  f.if(() => f.i32Const(spins.least).set(limit));
+  f.get(limit).set(left);
   f.loop((again) => {
     f.i32Const(0).mem('i32AtomicLoad', counter).tee(seen).get(0).op('i32Sub').i32Const(0).op('i32LtS');
     f.if(() => {
       f.get(left).i32Const(1).op('i32Sub').tee(left).brIf(again);
       f.get(1).if(() => {
+        f.get(limit).i32Const(2).op('i32ShrS').set(limit);
         addTo(waiters, 1).op('drop');
         f.i32Const(0).get(seen).i64Const(-1).mem('atomicWait32', counter).op('drop');
         addTo(waiters, -1).op('drop');
       });
-      f.i32Const(spins).set(left).br(again);
+      f.i32Const(spins.least).set(left).br(again);
     });
   });
+  f.get(limit).i32Const(spins.most).op('i32LtS');
+  f.if(() => f.get(limit).get(limit).i32Const(2).op('i32ShrS').op('i32Add').set(limit));
+  f.get(2).get(limit).mem('i32Store');
   return f;
 }
 
@@ -99,6 +110,7 @@ export function assemble(schedule: Schedule, plan: MemoryPlan, options: Assemble
         .i32Const(threads * (number + 1))
         .op('i32Add')
         .get(1)
+        .i32Const(controlBlock.limits + thread * 64)
         .call(barrier);
     };
     const oneImage = (): void => {
