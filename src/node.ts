@@ -3,7 +3,11 @@
  * `ghostnet` that runs anywhere is in the main entry; this one adds to it.
  * @module
  */
-export { type DecodeOptions, decodePicture } from './data/node/decode.js';
+export { imagenetLabels } from './data/imagenet-labels.js';
+export { type DecodeOptions, decodePicture, decodePictureFile } from './data/node/decode.js';
+export { greyToRgb, type RgbPicture, rgbaToRgb, rgbPicture } from './data/picture.js';
+export { centreCrop, fitPicture, preprocess, resizeShortSide } from './data/preprocess.js';
+export { type Interpolation, resizePicture } from './data/resize.js';
 export { type LoadWeightsOptions, loadWeights, WeightsMismatchError } from './formats/key-mapping.js';
 export { loadModel, type Model, saveModel } from './formats/model-file.js';
 export { cacheFolder } from './formats/node/cache-folder.js';

@@ -136,7 +136,7 @@ async function ours(graph: Graph, weights: Weights, precision: string, threads: 
 
 async function theirs(peer: Peer, graph: Graph, weights: Weights, threads: number): Promise<Contestant> {
   const { installPeer } = await import('./peers/peer.js');
-  const cacheFolder = () => process.env['GHOSTNET_CACHE'] ?? `${process.env['HOME']}/.cache/ghostnet`;
+  const { cacheFolder } = await import('../formats/node/cache-folder.js');
   const { foldBatchNorm } = await import('../passes/fold-batch-norm.js');
   const { exportOnnx } = await import('../formats/onnx/export.js');
   const { inputNodes } = await import('../graph/graph.js');

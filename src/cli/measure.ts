@@ -50,6 +50,8 @@ export async function measure(runners: readonly Timed[], options: MeasureOptions
     for (let turn = 0; turn < runners.length; turn++) {
       const index = (round + turn) % runners.length;
       const runner = runners[index]!;
+      // A runner that never waits would keep signals and progress lines from being served.
+      await new Promise((resolve) => setTimeout(resolve, 0));
       await runner.run();
       const samples: number[] = [];
       const started = now();

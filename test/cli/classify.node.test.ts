@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PictureResult } from '../../src/cli/classify.js';
-import { writeModelFile } from '../../src/formats/node/model-file.js';
+import { type PictureResult, softmax } from '../../src/cli/classify.js';
+import { decodePictureFile } from '../../src/data/node/decode.js';
+import { preprocess } from '../../src/data/preprocess.js';
+import { readModelFile, writeModelFile } from '../../src/formats/node/model-file.js';
 import { initializeWeights } from '../../src/models/initialize.js';
 import { createModel } from '../../src/models/registry.js';
+import { runReference } from '../../src/reference/run.js';
 import { sharedData } from '../shared-data.js';
 import { ghostnet } from './run-command.js';
 
@@ -149,7 +152,7 @@ describe('ghostnet classify', () => {
     const lines = stdout.split('\n');
     expect(lines[0]).toMatch(/^pictures\/a\.jpg {2}[\d.]+ ms$/);
     expect(lines[1]).toMatch(/^ {2}[a-z]+ .* +\d+\.\d %$/);
-    expect(stdout).toMatch(/1 picture; .*; wasm/);
+    expect(stdout).toMatch(/1 picture; ghost-resnet20-cifar from .*; WebAssembly .*SIMD, 1 thread/);
   });
 
   it('says plainly what is wrong with a model', async () => {
@@ -180,11 +183,26 @@ describe('ghostnet classify', () => {
 
 const trained = sharedData('models/ghost-resnet56-cifar10/gr_multistep.safetensors');
 
-describe.skipIf(!trained)('with the trained network', () => {
-  it('sees the airplane, the cat and the ships on real photographs', async () => {
-    const { code, stdout } = await classify(...photographs, '--json');
+describe.skipIf(!trained)('with a trained network that a weights-only file holds', () => {
+  it('answers on real photographs what the reference answers', async () => {
+    const named = ['--model', trained!, '--network', 'ghost-resnet56-bn-after'];
+    const { code, stdout } = await classify(...photographs, ...named, '--json', '--top', '10');
     expect(code).toBe(0);
-    const results = JSON.parse(stdout) as Answer[];
-    expect(results.map(({ predictions }) => predictions[0]!.label)).toEqual(['airplane', 'cat', 'ship']);
+    const { graph, weights } = await readModelFile(trained!, { network: 'ghost-resnet56-bn-after' });
+    for (const { file, predictions } of JSON.parse(stdout) as Answer[]) {
+      const data = preprocess(await decodePictureFile(file), graph.meta.preprocessing!, 32, 32);
+      const inputs = new Map([['input', { shape: [1, 3, 32, 32], data }]]);
+      const expected = softmax(runReference(graph, weights, inputs).get(graph.outputs[0]!)!.data);
+      for (const { index, label, probability } of predictions) {
+        expect(label).toBe(graph.meta.labels![index]);
+        expect(Math.abs(probability - expected[index]!)).toBeLessThan(1e-4);
+      }
+    }
+  });
+
+  it('says which option is missing without --network', async () => {
+    const { code, stderr } = await classify(photographs[0]!, '--model', trained!);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^ghostnet: error \[NETWORK_NEEDED\]: .*--network.*\n$/);
   });
 });
