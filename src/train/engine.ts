@@ -146,7 +146,7 @@ export class Trainer {
   /** One step of training. Throws RangeError `INPUT_SIZE`, EnvironmentError `TRAINER_DISPOSED`. */
   step(input: StepInput): StepResult {
     const { batch, rule } = this.#compiled.options;
-    const { addresses, classes, rowFloats, shares } = this.#compiled;
+    const { addresses, classes, shares } = this.#compiled;
     this.#alive();
     this.#fill('images', addresses.images, input.images, batch * this.#compiled.imageFloats);
     const labels = this.#putTargets(input.targets);
@@ -174,7 +174,6 @@ export class Trainer {
       if (best === labels[n]) correct++;
       loss += this.#lossOf(logits, this.#row(addresses.targets, n), this.#row(addresses.softTargets, n));
     }
-    void rowFloats;
     return { loss: loss / batch, correct };
   }
 
@@ -271,8 +270,13 @@ export class Trainer {
     });
   }
 
-  /** The first node, in forward order, whose stored output holds a NaN or an infinity. */
+  /**
+   * The first node, in forward order, whose output holds a NaN or an infinity for the images of the last step. A step
+   * with such logits does not change the weights.
+   */
   firstNonFinite(): string | undefined {
+    // the step has left the weights alone, so a forward pass finds the place again
+    this.#run(1);
     for (const { node, view } of this.#compiled.values) {
       const { pixel, row, image } = strides(view);
       const { height, width } = view.buffer;

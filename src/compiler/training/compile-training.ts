@@ -14,6 +14,7 @@ import { emitLoss, type LossSpec } from './kernels/loss.js';
 import {
   emitAverage,
   emitClipFactor,
+  emitFiniteCheck,
   emitJoinAndSquare,
   emitUpdate,
   hyper,
@@ -150,6 +151,17 @@ export function compileTraining(graph: Graph, options: TrainingOptions): Compile
   const { average, clipNorm, rule } = options;
   const factors = context.block(training.learned.length * 4);
   const squares = context.threadBlock(64);
+  context.phase = 'update';
+  context.barrier();
+  context.step(
+    () => ({ key: 'finite', emit: () => emitFiniteCheck() }),
+    ({ thread }) => [
+      output.buffer.address + output.offset * 4,
+      control.hyper + thread * hyper.bytes,
+      (batch * row) / 4,
+    ],
+    [output],
+  );
   lowerUpdate(context, training.learned, options, factors, squares);
   const clear = clearGradients(context);
   const zeroSquares: Step = {
@@ -278,8 +290,6 @@ function lowerUpdate(
   const slots = learned.map((name) => context.slots.get(name)).filter((slot) => slot !== undefined);
   const hyperAt = (thread: number): number => control.hyper + thread * hyper.bytes;
   const joined = clipNorm > 0;
-  context.phase = 'update';
-  context.barrier();
   // threads have different pieces: piece i of the longest list, nothing where a thread has fewer
   const pieces = context.shares.map(({ thread }) => piecesOf(slots, thread, threads));
   const longest = Math.max(...pieces.map((list) => list.length));

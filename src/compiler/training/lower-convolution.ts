@@ -108,7 +108,15 @@ function forwardForm(node: Conv2dNode, x: View, y: View) {
   const [sy, sx] = node.stride;
   const s = strides(x);
   return {
-    grid: gridOf(x, node.kernel[0], node.kernel[1], node.dilation[0], node.dilation[1]),
+    grid: isDepthwise(node)
+      ? {
+          rows: node.kernel[0],
+          cols: node.kernel[1],
+          rowStep: node.dilation[0] * s.row,
+          colStep: node.dilation[1] * s.pixel,
+          run: 0,
+        }
+      : gridOf(x, node.kernel[0], node.kernel[1], node.dilation[0], node.dilation[1]),
     height: y.buffer.height,
     width: y.buffer.width,
     x: { pixel: s.pixel * sx, row: s.row * sy, image: s.image },

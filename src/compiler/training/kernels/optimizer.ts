@@ -19,8 +19,31 @@ export const hyper = {
   /** AdamW: 1 / (1 - beta1^t) and 1 / sqrt(1 - beta2^t). */
   correction1: 12,
   correction2: 16,
+  /** Not zero: the logits are not finite, and the step leaves the weights as they are. */
+  skip: 20,
   bytes: 64,
 } as const;
+
+/** hyper.skip = whether any of `count` floats is a NaN or an infinity: (floats, hyper block, count). */
+export function emitFiniteCheck(): FunctionBuilder {
+  const f = kernelFunction(3);
+  const sum = f.local('f32');
+  times(f, 2, () => {
+    f.get(sum).get(0).mem('f32Load').f32Const(0).op('f32Mul').op('f32Abs').op('f32Add').set(sum);
+    f.increment(0, 4);
+  });
+  f.get(1).get(sum).op('i32ReinterpretF32').mem('i32Store', hyper.skip);
+  return f;
+}
+
+/** count = 0 when the step is to be skipped. */
+function skipWhenTold(f: FunctionBuilder, block: Local, count: Local): void {
+  f.get(block)
+    .mem('i32Load', hyper.skip)
+    .if(() => {
+      f.i32Const(0).set(count);
+    });
+}
 
 export interface UpdateSpec {
   readonly rule: OptimizerRule;
@@ -67,6 +90,7 @@ export function emitUpdate(spec: UpdateSpec): FunctionBuilder {
     .set(lr);
   f.get(HYPER).mem('v128Load32Splat', hyper.clip).set(clip);
   f.get(HYPER).mem('v128Load32Splat', hyper.averageDecay).set(keep);
+  skipWhenTold(f, HYPER, N);
   times(f, N, () => {
     joinedGradient(f, G, spec.joined ? 1 : spec.threads, spec.threadStep);
     f.get(clip).op('f32x4Mul').set(g);
@@ -139,6 +163,7 @@ export function emitAverage(): FunctionBuilder {
   const f = kernelFunction(4);
   const [w, keep] = f.scratch('v128', 2) as [Local, Local];
   f.get(2).mem('v128Load32Splat', hyper.averageDecay).set(keep);
+  skipWhenTold(f, 2, 3);
   times(f, 3, () => {
     f.get(0).mem('v128Load').set(w);
     f.get(1).get(w).get(1).mem('v128Load').get(w).op('f32x4Sub').get(keep).op('f32x4Mul').op('f32x4Add');
