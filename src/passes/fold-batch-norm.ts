@@ -123,10 +123,12 @@ function foldInto(
   const old = tensor(weights, target.weight);
   const channels = scale.length;
   const perChannel = old.data.length / channels;
-  const data = new Float32Array(old.data.length);
-  for (let c = 0; c < channels; c++)
-    for (let i = c * perChannel; i < (c + 1) * perChannel; i++)
-      data[i] = (old.data[i] as number) * (scale[c] as number);
+  const data = old.data.slice();
+  for (let c = 0; c < channels; c++) {
+    const factor = scale[c] as number;
+    const end = (c + 1) * perChannel;
+    for (let i = c * perChannel; i < end; i++) data[i] = (data[i] as number) * factor;
+  }
   newWeights.set(target.weight, { shape: old.shape, data });
   const bias = target.bias ?? `${target.name}.bias`;
   const oldBias = target.bias === undefined ? undefined : tensor(weights, target.bias).data;
