@@ -96,14 +96,14 @@ export function emitUpdate(spec: UpdateSpec): FunctionBuilder {
     f.get(clip).op('f32x4Mul').set(g);
     f.get(W).mem('v128Load').set(w);
     if (weightDecay !== 0 && rule.kind !== 'adamw')
-      f.get(g).get(w), c(weightDecay).op('f32x4Mul').op('f32x4Add').set(g);
+      f.get(g).get(w).f32x4Const(weightDecay).op('f32x4Mul').op('f32x4Add').set(g);
     switch (rule.kind) {
       case 'sgd': {
         if (rule.momentum !== 0) {
           f.get(M).mem('v128Load');
           c(rule.momentum).op('f32x4Mul').get(g).op('f32x4Add').set(m);
           f.get(M).get(m).mem('v128Store');
-          if (rule.nesterov) f.get(m), c(rule.momentum).op('f32x4Mul').get(g).op('f32x4Add').set(g);
+          if (rule.nesterov) f.get(m).f32x4Const(rule.momentum).op('f32x4Mul').get(g).op('f32x4Add').set(g);
           else f.get(m).set(g);
         }
         f.get(w).get(lr).get(g).op('f32x4Mul').op('f32x4Sub').set(w);

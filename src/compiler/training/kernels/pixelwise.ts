@@ -60,33 +60,32 @@ export function emitMap(
   const pixelOf = (m: Strides): number => (flat ? 16 : m.pixel);
   const unroll = unrollOf(joined.pixels);
   times(f, N, () => {
-    maps.forEach((_, i) => f.get(i).set(rows[i] as Local));
+    maps.forEach((_, i) => {
+      f.get(i).set(rows[i] as Local);
+    });
     repeated(f, joined.rows, () => {
       f.i32Const(0).set(channel);
       repeated(f, joined.quads, () => {
-        maps.forEach((_, i) =>
-          f
-            .get(rows[i] as Local)
+        maps.forEach((_, i) => {
+          f.get(rows[i] as Local)
             .get(channel)
             .op('i32Add')
-            .set(ats[i] as Local),
-        );
-        values.coefficients.forEach((local, i) =>
-          f
-            .get(COEFFICIENTS)
+            .set(ats[i] as Local);
+        });
+        values.coefficients.forEach((local, i) => {
+          f.get(COEFFICIENTS)
             .get(channel)
             .op('i32Add')
             .mem('v128Load', i * (coefficients?.step ?? 0))
-            .set(local),
-        );
+            .set(local);
+        });
         repeated(f, joined.pixels / unroll, () => {
           for (let u = 0; u < unroll; u++) {
-            inputs.forEach((m, i) =>
-              f
-                .get(ats[i] as Local)
+            inputs.forEach((m, i) => {
+              f.get(ats[i] as Local)
                 .mem('v128Load', u * pixelOf(m))
-                .set(values.inputs[i] as Local),
-            );
+                .set(values.inputs[i] as Local);
+            });
             f.get(ats[inputs.length] as Local);
             body(f, values);
             f.mem('v128Store', u * pixelOf(output));
@@ -154,32 +153,31 @@ export function emitReduce(
   times(f, N, () => {
     f.i32Const(0).set(channel);
     repeated(f, quads, () => {
-      inputs.forEach((_, i) =>
-        f
-          .get(i)
+      inputs.forEach((_, i) => {
+        f.get(i)
           .get(channel)
           .op('i32Add')
-          .set(rows[i] as Local),
-      );
-      values.coefficients.forEach((local, i) =>
-        f
-          .get(COEFFICIENTS)
+          .set(rows[i] as Local);
+      });
+      values.coefficients.forEach((local, i) => {
+        f.get(COEFFICIENTS)
           .get(channel)
           .op('i32Add')
           .mem('v128Load', i * (coefficients?.step ?? 0))
-          .set(local),
-      );
+          .set(local);
+      });
       for (const sum of sums) f.f32x4Const(0).set(sum);
       repeated(f, rowCount, () => {
-        inputs.forEach((_, i) => f.get(rows[i] as Local).set(ats[i] as Local));
+        inputs.forEach((_, i) => {
+          f.get(rows[i] as Local).set(ats[i] as Local);
+        });
         repeated(f, pixels / unroll, () => {
           for (let u = 0; u < unroll; u++) {
-            inputs.forEach((m, i) =>
-              f
-                .get(ats[i] as Local)
+            inputs.forEach((m, i) => {
+              f.get(ats[i] as Local)
                 .mem('v128Load', u * m.pixel)
-                .set(values.inputs[i] as Local),
-            );
+                .set(values.inputs[i] as Local);
+            });
             body(f, values, sums);
           }
           advance(
