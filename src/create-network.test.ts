@@ -223,6 +223,25 @@ describe('compiled models', () => {
     direct.dispose();
   });
 
+  it('in a list: the first that can run here does', async () => {
+    vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+    const models = [2, 1].map((threads) => compile(graph, weights, { threads }));
+    const features = { ...detectFeatures(), threads: { available: false, reason: 'none here' } };
+    const network = await instantiate(models, { features });
+    expect(network.backend.threads).toBe(1);
+    expect(network.backend.reason).toContain('none here');
+    const single = await createNetwork(graph, weights, { relaxed: false });
+    expect(network.run(input)).toEqual(single.run(input));
+    expect(await codeOf(() => instantiate(models.slice(0, 1), { features }))).toBe('NO_THREADS');
+    expect(await codeOf(() => instantiate([]))).toBe('NO_MODEL');
+    const relaxed = compile(graph, weights, { relaxed: true });
+    expect(await codeOf(() => instantiate(relaxed, { features: { ...features, relaxed: false } }))).toBe(
+      'NO_RELAXED_SIMD',
+    );
+    network.dispose();
+    single.dispose();
+  });
+
   it('of the profiling kind time every step', async () => {
     const network = await createNetwork(graph, weights, { profile: true });
     const plain = await createNetwork(graph, weights);

@@ -7,21 +7,13 @@ import { EnvironmentError } from './errors.js';
 import type { Graph, Weights } from './graph/graph.js';
 import { detectFeatures, type Features } from './runtime/features.js';
 import { instantiate, type Network } from './runtime/network.js';
+import { warnOnce } from './runtime/warn-once.js';
 
 export interface NetworkOptions extends Omit<CompileOptions, 'relaxed' | 'check'> {
   /** Default: whether the engine has it. */
   readonly relaxed?: boolean;
   /** Default: what `detectFeatures()` finds. */
   readonly features?: Features;
-}
-
-let warned = false;
-
-/** Said once a program, however many networks are made. */
-function warnOnce(message: string): void {
-  if (warned) return;
-  warned = true;
-  console.warn(message);
 }
 
 /**
@@ -40,7 +32,7 @@ export async function createNetwork(
   const threads = options.threads ?? 1;
   const single = (reason: string): Promise<Network> => {
     const what = `ghostnet: ${threads} threads were asked for, running with one: ${reason}`;
-    warnOnce(what);
+    warnOnce('threads', what);
     return instantiate(compile(graph, weights, { ...options, relaxed, narrow, threads: 1 }), {
       reason: what,
     });

@@ -6,4 +6,4 @@
 export type { CompiledModel, Manifest, ManifestStep, Port } from '../compiler/compiled-model.js';
 export { EnvironmentError, errorCode } from '../errors.js';
 export { detectFeatures, type Features, type ThreadSupport } from './features.js';
-export { type Backend, instantiate, Network } from './network.js';
+export { type Backend, type InstantiateOptions, instantiate, Network } from './network.js';

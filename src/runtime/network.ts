@@ -6,7 +6,8 @@
  */
 import type { CompiledModel, Manifest, ManifestStep, Port } from '../compiler/compiled-model.js';
 import { EnvironmentError, rangeError, typeError } from '../errors.js';
-import { detectFeatures, mayWait } from './features.js';
+import { detectFeatures, type Features, mayWait } from './features.js';
+import { warnOnce } from './warn-once.js';
 import { type NetworkThread, startThread } from './worker.js';
 
 /** How a network runs here. */
@@ -218,54 +219,83 @@ export class Network {
   }
 }
 
+export interface InstantiateOptions {
+  /** Default: what `detectFeatures()` finds. */
+  readonly features?: Features;
+  /** Said by `backend.reason`. */
+  readonly reason?: string;
+}
+
+/** Why a module cannot run in a place with these features. */
+function misfit(manifest: Manifest, features: Features): EnvironmentError | undefined {
+  const no = (code: string, what: string): EnvironmentError =>
+    new EnvironmentError(code, `network "${manifest.name}": ${what}`);
+  if (!features.simd) return no('NO_SIMD', 'this engine has no WebAssembly SIMD; use a current one');
+  if (manifest.relaxed && !features.relaxed)
+    return no(
+      'NO_RELAXED_SIMD',
+      'it was compiled with relaxed SIMD, which this engine lacks; compile it with { relaxed: false }',
+    );
+  if (manifest.threads > 1 && !features.threads.available)
+    return no(
+      'NO_THREADS',
+      `it was compiled for ${manifest.threads} threads, but ${features.threads.reason}; or compile it with { threads: 1 }`,
+    );
+  return undefined;
+}
+
 /**
  * Makes a network of what the compiler gave. With a module for several threads, starts the others and resolves when
- * they wait. Throws EnvironmentError `NO_SIMD`, `NO_RELAXED_SIMD`, `NO_THREADS` (its message says why) or
- * `WORKER_FAILED`, FormatError never: a damaged module is the engine's CompileError.
+ * they wait. Given several models, it takes the first that can run here (say: relaxed SIMD and threads, then neither)
+ * and says once on the console when that means fewer threads than the first has; results are the same.
+ * Throws EnvironmentError `NO_SIMD`, `NO_RELAXED_SIMD`, `NO_THREADS` (its message says why) or `WORKER_FAILED`, and
+ * the engine's own CompileError for damaged modules.
  */
 export async function instantiate(
-  compiled: CompiledModel,
-  options: { /** Said by `backend.reason`. */ readonly reason?: string } = {},
+  compiled: CompiledModel | readonly CompiledModel[],
+  options: InstantiateOptions = {},
 ): Promise<Network> {
-  const { manifest } = compiled;
-  const features = detectFeatures();
-  const need = (ok: boolean, code: string, what: string): void => {
-    if (!ok) throw new EnvironmentError(code, `network "${manifest.name}": ${what}`);
-  };
-  need(features.simd, 'NO_SIMD', 'this engine has no WebAssembly SIMD; use a current one');
-  need(
-    features.relaxed || !manifest.relaxed,
-    'NO_RELAXED_SIMD',
-    'it was compiled with relaxed SIMD, which this engine lacks; compile it with { relaxed: false }',
-  );
-  const shared = manifest.threads > 1;
-  need(
-    !shared || features.threads.available,
-    'NO_THREADS',
-    `it was compiled for ${manifest.threads} threads, but ${features.threads.reason}; or compile it with { threads: 1 }`,
-  );
-  const { pages } = manifest;
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
-  new Uint8Array(memory.buffer).set(compiled.weights, manifest.weightsAddress);
-  const module = await WebAssembly.compile(compiled.wasm as BufferSource);
-  const instance = await WebAssembly.instantiate(module, { env: { memory } });
-  const threads: NetworkThread[] = [];
-  try {
-    const starts = Array.from({ length: manifest.threads - 1 }, (_, i) =>
-      startThread({ module, memory, thread: i + 1, control: manifest.control }).then((thread) => {
-        threads.push(thread);
-      }),
-    );
-    await Promise.all(starts);
-  } catch (error) {
-    for (const thread of threads) thread.terminate();
-    throw error;
+  const models: readonly CompiledModel[] = 'manifest' in compiled ? [compiled] : compiled;
+  const features = options.features ?? detectFeatures();
+  const wanted = models[0]?.manifest.threads ?? 1;
+  let failure: EnvironmentError | undefined;
+  let threadFailure: EnvironmentError | undefined;
+  for (const model of models) {
+    const { threads } = model.manifest;
+    let error = misfit(model.manifest, features);
+    if (!error)
+      try {
+        const fewer = threads < wanted && threadFailure ? threadFailure.message : '';
+        if (fewer)
+          warnOnce('threads', `ghostnet: running with ${threads} thread instead of ${wanted}: ${fewer}`);
+        return await start(model, options.reason ?? fewer);
+      } catch (caught) {
+        if (!(caught instanceof EnvironmentError)) throw caught;
+        error = caught;
+      }
+    failure ??= error;
+    if (error.code === 'NO_THREADS' || error.code === 'WORKER_FAILED') threadFailure ??= error;
   }
-  const backend: Backend = {
-    simd: true,
-    relaxed: manifest.relaxed,
-    threads: manifest.threads,
-    reason: options.reason ?? '',
-  };
+  throw failure ?? rangeError('NO_MODEL', 'instantiate: given no compiled model, expected at least one');
+}
+
+async function start({ manifest, wasm, weights }: CompiledModel, reason: string): Promise<Network> {
+  const { pages } = manifest;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: manifest.threads > 1 });
+  new Uint8Array(memory.buffer).set(weights, manifest.weightsAddress);
+  const module = await WebAssembly.compile(wasm as BufferSource);
+  const instance = await WebAssembly.instantiate(module, { env: { memory } });
+  const started = await Promise.allSettled(
+    Array.from({ length: manifest.threads - 1 }, (_, i) =>
+      startThread({ module, memory, thread: i + 1, control: manifest.control }),
+    ),
+  );
+  const threads = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const failed = started.find((result) => result.status === 'rejected');
+  if (failed) {
+    for (const thread of threads) thread.terminate();
+    throw failed.reason;
+  }
+  const backend: Backend = { simd: true, relaxed: manifest.relaxed, threads: manifest.threads, reason };
   return new Network(manifest, backend, { memory, exports: instance.exports, threads });
 }
