@@ -23,8 +23,13 @@ if (!existsSync(built) || latestChange(join(root, 'src')) > statSync(built).mtim
   if (status !== 0) process.exit(status ?? 1);
 }
 
-const photographs = ['airplane-from-above', 'locomotion-house-cat', 'nagasaki-boats'].map((name) => ({
+const photographs = [
+  ['airplane-from-above', 'airplane'],
+  ['locomotion-house-cat', 'cat'],
+  ['nagasaki-boats', 'ship'],
+].map(([name, truth]) => ({
   name,
+  truth,
   file: join(root, 'node_modules', '@stdlib', `datasets-img-${name}`, 'data', 'image.jpg'),
 }));
 const missing = photographs.filter(({ file }) => !existsSync(file));

@@ -1,5 +1,5 @@
 /**
- * Ctrl-C: ends the command with exit code 130, the cursor back and no stack, unless a command has asked to end in its
+ * Ctrl-C: ends the command with exit code 130, cursor and line wrap back and no stack, unless a command has asked to end in its
  * own way (a training writes its checkpoint first).
  */
 import { exitCodes } from './exit-codes.js';
@@ -8,7 +8,7 @@ type Handler = () => void;
 const handlers: Handler[] = [];
 
 function leave(): void {
-  if (process.stderr.isTTY) process.stderr.write('\x1b[?25h\n');
+  if (process.stderr.isTTY) process.stderr.write('\x1b[?25h\x1b[?7h\n');
   process.exit(exitCodes.interrupted);
 }
 
