@@ -56,6 +56,11 @@ function randomWeights(graph: Graph, seed = 3): Weights {
   return weights;
 }
 
+function teacherLogits(): Float32Array {
+  const random = new Random(8);
+  return Float32Array.from({ length: batch * classes }, () => random.normal() * 2);
+}
+
 function pictures(seed = 5): { images: Float32Array; targets: Int32Array } {
   const random = new Random(seed);
   return {
@@ -68,7 +73,8 @@ function pictures(seed = 5): { images: Float32Array; targets: Int32Array } {
 async function worstSlope(graph: Graph, options: Partial<TrainerOptions> = {}): Promise<string[]> {
   const weights = randomWeights(graph);
   const trainer = await trainerOf(graph, weights, options);
-  const input = pictures();
+  const teacher = options.loss?.kind === 'distillation' ? { teacher: teacherLogits() } : {};
+  const input = { ...pictures(), ...teacher };
   const lossAt = (learningRate: number): number => trainer.step({ ...input, learningRate }).loss;
   lossAt(1);
   const moved = trainer.weights();
@@ -232,6 +238,34 @@ describe('trainer', () => {
     steps(c, 3).forEach((loss, i) => {
       expect(Math.abs(loss - losses[i]!)).toBeLessThan(1e-3 * losses[i]!);
     });
+  });
+
+  it('uses the weights that it gives back, pad channels or not', async () => {
+    const odd = network((g, x) => {
+      const c = g.conv2d('c', x, { outChannels: 5, kernel: 1, bias: true });
+      return g.conv2d('d', g.activation('s', c, 'sigmoid'), { outChannels: 6, kernel: 3, padding: 1 });
+    });
+    const trainer = await trainerOf(odd, randomWeights(odd), { optimizer });
+    steps(trainer, 4);
+    const { images } = pictures();
+    const input = { shape: [batch, 3, size, size], data: images };
+    const expected = runReference(odd, trainer.weights(), new Map([['input', input]])).get('fc')!.data;
+    trainer.evaluate(images).forEach((value, i) => {
+      expect(Math.abs(value - expected[i]!)).toBeLessThan(1e-4);
+    });
+  });
+
+  it('draws the same dropout after resuming', async () => {
+    const dropping = network((g, x) => g.dropout('drop', g.activation('a', x, 'relu'), 0.4));
+    const [a, b] = [
+      await trainerOf(dropping, randomWeights(dropping), { optimizer, seed: 4 }),
+      await trainerOf(dropping, randomWeights(dropping), { optimizer, seed: 4 }),
+    ];
+    const still = pictures();
+    const frozen = [0, 1].map(() => a.step({ ...still, learningRate: 0 }).loss);
+    expect(frozen[0]).not.toBe(frozen[1]);
+    b.load(a.state());
+    expect(steps(b, 3)).toEqual(steps(a, 3));
   });
 
   it('freezes what has a factor of zero', async () => {

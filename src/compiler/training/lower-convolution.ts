@@ -197,8 +197,8 @@ export function lowerParameterGradient(
       ],
       [x, dz],
     );
-    if (node.groups > 1 && !isDepthwise(node)) {
-      // what lies off the block diagonal is no weight and has no gradient
+    if ((node.groups > 1 || node.inChannels % 4 !== 0) && !isDepthwise(node)) {
+      // what lies off the block diagonal, or belongs to pad channels (sigmoid(0) is not 0), is no weight
       const kept = new Int32Array(weight.count).fill(-1);
       for (const i of weight.index) kept[i] = i * 4;
       const table = context.block(kept.byteLength, kept);
