@@ -3,6 +3,8 @@
  * `ghostnet` that runs anywhere is in the main entry; this one adds to it.
  * @module
  */
+
+export type { Loss } from './autodiff/nodes.js';
 export { imagenetLabels } from './data/imagenet-labels.js';
 export { type DecodeOptions, decodePicture, decodePictureFile } from './data/node/decode.js';
 export { greyToRgb, type RgbPicture, rgbaToRgb, rgbPicture } from './data/picture.js';
@@ -28,3 +30,12 @@ export type { PullEntry } from './formats/node/pull-registry.js';
 export { exportOnnx, type OnnxExportOptions } from './formats/onnx/export.js';
 export { readPytorch } from './formats/pytorch.js';
 export { readSafetensors, writeSafetensors } from './formats/safetensors.js';
+export {
+  createTrainer,
+  type OptimizerOptions,
+  type StepInput,
+  type StepResult,
+  Trainer,
+  type TrainerOptions,
+  type TrainerState,
+} from './train/engine.js';
