@@ -1,7 +1,5 @@
 /** Writes docs/benchmarks.md from the saved results in bench/results/. */
-import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 
 const root = new URL('../', import.meta.url);
 const folder = new URL('bench/results/', root);
@@ -59,7 +57,3 @@ ${sections.join('\n\n')}
 Rendered by \`node scripts/render-benchmarks.mjs\` from \`bench/results/\`.
 `,
 );
-execFileSync('npx', ['biome', 'format', '--write', 'docs/benchmarks.md'], {
-  cwd: fileURLToPath(root),
-  stdio: 'ignore',
-});

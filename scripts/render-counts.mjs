@@ -1,7 +1,5 @@
 /** Writes docs/counts.md from the counts of this build and the paper's numbers in test/counts/paper.json. */
-import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { createModel, profile } from '../dist/index.js';
 
 const root = new URL('../', import.meta.url);
@@ -32,7 +30,3 @@ ${lines.join('\n')}
 Made by \`node scripts/render-counts.mjs\`.
 `,
 );
-execFileSync('npx', ['biome', 'format', '--write', 'docs/counts.md'], {
-  cwd: fileURLToPath(root),
-  stdio: 'ignore',
-});
