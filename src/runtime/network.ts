@@ -71,6 +71,7 @@ export class Network {
         'NOT_ONE_PORT',
         `network "${this.name}": run() is for one input and one output, it has ${this.inputs.length} and ${this.outputs.length}; use runAll({ name: values })`,
       );
+    this.#wake();
     this.#fill(this.inputs[0] as Port, input);
     this.execute();
     return this.outputView().slice();
@@ -78,6 +79,7 @@ export class Network {
 
   /** Runs any network: inputs by node name, outputs by node name, each planar. Throws like `run`, and `INPUT_MISSING`. */
   runAll(inputs: Readonly<Record<string, Float32Array>>): Record<string, Float32Array> {
+    this.#wake();
     for (const port of this.inputs) {
       if (!Object.hasOwn(inputs, port.name))
         throw rangeError(
@@ -178,6 +180,11 @@ export class Network {
   /** @internal for types: users' libraries may not know Symbol.dispose yet. */
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** Wakes sleeping threads up, so that they look for the run while its input is copied. */
+  #wake(): void {
+    if (this.#threads.length > 0) Atomics.notify(this.#words, this.#manifest.control.epoch >> 2);
   }
 
   #alive(): WebAssembly.Memory {
