@@ -1,6 +1,6 @@
 /**
- * Two projects: `node` runs every test; `chromium` runs those that need only the web platform (all but
- * `*.node.test.ts`) in a real browser, isolated so that threads work. scripts/test.mjs names the browser.
+ * Two projects: `node` runs nearly every test; `chromium` runs those that need only the web platform (all but
+ * `*.node.test.ts`) and those about the browser itself (`*.browser.test.ts`) in a real one, isolated so that threads work. scripts/test.mjs names the browser.
  */
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
@@ -17,7 +17,16 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     projects: [
-      { test: { name: 'node', include, environment: 'node', testTimeout: 120_000, hookTimeout: 120_000 } },
+      {
+        test: {
+          name: 'node',
+          include,
+          exclude: ['**/*.browser.test.ts', '**/node_modules/**'],
+          environment: 'node',
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
       {
         server: { headers: isolation },
         test: {
