@@ -169,7 +169,17 @@ export function compileTraining(graph: Graph, options: TrainingOptions): Compile
     kernel: () => ({ key: 'clear', emit: clear.kernel(context.shares[0] as ThreadShare).emit }),
     args: ({ thread }) => [squares.at(thread), 16],
   };
-  const steps = [...context.preparations, clear, ...(clipNorm > 0 ? [zeroSquares] : []), ...context.steps];
+  const [firstTransform, ...transforms] = context.transforms;
+  const [firstStep, ...otherSteps] = context.steps as [Step, ...Step[]];
+  const steps = [
+    ...context.preparations,
+    clear,
+    ...(clipNorm > 0 ? [zeroSquares] : []),
+    ...(firstTransform ? [{ ...firstTransform, barrier: true }, ...transforms] : []),
+    { ...firstStep, barrier: true },
+    ...otherSteps,
+  ];
+  context.placeScratch();
 
   const arenaBytes = align(context.arenaFloats * 4);
   let end: number = control.hyper + threads * hyper.bytes;

@@ -57,8 +57,9 @@ export class LoweringContext {
   readonly batch: number;
   readonly shares: readonly ThreadShare[];
   readonly steps: Step[] = [];
-  /** Run before all steps. */
+  /** Run before all steps: rearranged copies of weights, then (all threads having met) what is made from weights and copies. */
   readonly preparations: Step[] = [];
+  readonly transforms: Step[] = [];
   readonly buffers: MapBuffer[] = [];
   readonly blocks: Block[] = [];
   readonly slots = new Map<string, ParameterSlot>();
@@ -75,6 +76,8 @@ export class LoweringContext {
   program: Step['program'] = 'both';
   #gradients = new Map<string, View>();
   #barrier = false;
+  #scratchBytes = 0;
+  #scratch: ((thread: number) => number) | undefined;
 
   constructor(batch: number, threads: number) {
     this.batch = batch;
@@ -119,6 +122,18 @@ export class LoweringContext {
     const step = align(bytes);
     const block = this.block(step * this.shares.length);
     return { step, at: (thread) => block.address + thread * step };
+  }
+
+  /** Asks for memory that a step uses only while it runs: all steps of a thread share one such block. */
+  reserve(bytes: number): void {
+    this.#scratchBytes = Math.max(this.#scratchBytes, bytes);
+  }
+  /** Makes the block, after the last `reserve`. */
+  placeScratch(): void {
+    this.#scratch = this.threadBlock(this.#scratchBytes).at;
+  }
+  scratch(thread: number): number {
+    return this.#scratch?.(thread) ?? 0;
   }
 
   parameter(

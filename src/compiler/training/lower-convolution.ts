@@ -17,6 +17,7 @@ import {
   type TapGrid,
 } from './kernels/tap-conv.js';
 import { emitTapDepthwise, emitTapDepthwiseGradient } from './kernels/tap-depthwise.js';
+import { isWinograd, lowerWinograd, lowerWinogradGradient, prepareWinograd } from './lower-winograd.js';
 import { quadsOf, strides, type View } from './maps.js';
 import { convolutionClasses, gradientReach } from './taps.js';
 
@@ -131,6 +132,12 @@ export function lowerConvolution(
   traits: TraitsOf,
 ): void {
   const { weight, bias } = convolutionSlots(context, node, traits);
+  if (isWinograd(node, y)) {
+    const channels = { inQuads: quadsOf(x.channels), outQuads: quadsOf(y.channels) };
+    const U = prepareWinograd(context, node.name, () => context.weight(weight), channels, 'both');
+    lowerWinograd(context, x, y, U, bias ? { bias: () => context.weight(bias) } : 'zero');
+    return;
+  }
   const form = forwardForm(node, x, y);
   const start = bias ? ('bias' as const) : ('zero' as const);
   const depthwise = isDepthwise(node);
@@ -170,33 +177,35 @@ export function lowerParameterGradient(
   const pointlike = isPointlike([x, dz], node);
   if (weight.learned) {
     const form = { ...forwardForm(node, x, dz), z: strides(dz) };
-    context.step(
-      (share) => {
-        if (isDepthwise(node)) {
-          const own = { ...form, quads: quadsOf(dz.channels) };
+    if (isWinograd(node, dz)) lowerWinogradGradient(context, x, dz, weight);
+    else
+      context.step(
+        (share) => {
+          if (isDepthwise(node)) {
+            const own = { ...form, quads: quadsOf(dz.channels) };
+            return {
+              key: `depthwise gradient ${JSON.stringify(own)}`,
+              emit: (isa) => emitTapDepthwiseGradient(own, isa),
+            };
+          }
+          const spec: TapConvGradientSpec = { ...form, outQuads: quadsOf(dz.channels) };
+          const used = pointlike
+            ? { ...spec, width: share.count, x: asRow(strides(x)), z: asRow(strides(dz)) }
+            : spec;
           return {
-            key: `depthwise gradient ${JSON.stringify(own)}`,
-            emit: (isa) => emitTapDepthwiseGradient(own, isa),
+            key: `conv gradient ${JSON.stringify(used)}`,
+            emit: (isa) => emitTapConvGradient(used, isa),
           };
-        }
-        const spec: TapConvGradientSpec = { ...form, outQuads: quadsOf(dz.channels) };
-        const used = pointlike
-          ? { ...spec, width: share.count, x: asRow(strides(x)), z: asRow(strides(dz)) }
-          : spec;
-        return {
-          key: `conv gradient ${JSON.stringify(used)}`,
-          emit: (isa) => emitTapConvGradient(used, isa),
-        };
-      },
-      (share) => [
-        context.at(x, share, -node.padding[0], -node.padding[1]),
-        context.at(dz, share),
-        context.gradient(weight, share.thread),
-        0,
-        pointlike ? 1 : share.count,
-      ],
-      [x, dz],
-    );
+        },
+        (share) => [
+          context.at(x, share, -node.padding[0], -node.padding[1]),
+          context.at(dz, share),
+          context.gradient(weight, share.thread),
+          0,
+          pointlike ? 1 : share.count,
+        ],
+        [x, dz],
+      );
     if ((node.groups > 1 || node.inChannels % 4 !== 0) && !isDepthwise(node)) {
       // what lies off the block diagonal, or belongs to pad channels (sigmoid(0) is not 0), is no weight
       const kept = new Int32Array(weight.count).fill(-1);
@@ -270,6 +279,12 @@ export function lowerInputGradient(
     const tableBlock = context.block(table.byteLength, table);
     const copy = context.block(table.byteLength);
     context.prepareWeights(weight, tableBlock, copy, table.length);
+    if (isWinograd(node, x)) {
+      const channels = { inQuads: quadsOf(dz.channels), outQuads: quadsOf(x.channels) };
+      const U = prepareWinograd(context, node.name, () => copy.address, channels, 'train');
+      lowerWinograd(context, dz, to, U, from ?? 'zero');
+      continue;
+    }
     const form = {
       grid: depthwise
         ? {
