@@ -24,7 +24,17 @@ import type {
 /** Nodes that only say where channels are found. */
 export type AliasNode = Extract<
   Node,
-  { kind: 'slice' | 'padChannels' | 'shuffle' | 'concat' | 'flatten' | 'dropout' | 'identity' }
+  {
+    kind:
+      | 'slice'
+      | 'padChannels'
+      | 'shuffle'
+      | 'permuteChannels'
+      | 'concat'
+      | 'flatten'
+      | 'dropout'
+      | 'identity';
+  }
 >;
 
 type RootNode =
@@ -86,6 +96,7 @@ export function isAlias(node: Node): node is AliasNode {
     case 'slice':
     case 'padChannels':
     case 'shuffle':
+    case 'permuteChannels':
     case 'concat':
     case 'flatten':
     case 'dropout':

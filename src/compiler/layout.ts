@@ -75,6 +75,11 @@ export function shuffleView(view: View, groups: number): View {
   return { ...view, positions };
 }
 
+/** Channel c is old channel order[c]. */
+export function permuteView(view: View, order: readonly number[]): View {
+  return { ...view, positions: Int32Array.from(order, (c) => view.positions[c] as number) };
+}
+
 export function padChannelsView(view: View, before: number, after: number): View {
   const count = view.positions.length;
   const positions = new Int32Array(before + count + after).fill(-1);

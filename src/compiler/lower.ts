@@ -12,6 +12,7 @@ import {
   denseRun,
   flattenView,
   padChannelsView,
+  permuteView,
   shuffleView,
   sliceView,
   type View,
@@ -100,6 +101,8 @@ function aliasView(context: LoweringContext, node: AliasNode): View {
       return sliceView(view(0), node.start, node.end);
     case 'shuffle':
       return shuffleView(view(0), node.groups);
+    case 'permuteChannels':
+      return permuteView(view(0), node.order);
     case 'padChannels':
       return padChannelsView(view(0), node.before, node.after);
     case 'flatten':

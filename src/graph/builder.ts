@@ -211,6 +211,11 @@ export class GraphBuilder {
     return this.addNode({ kind: 'shuffle', name, inputs: [x], groups });
   }
 
+  /** Channel c of the output is channel `order[c]` of `x`; `order` is a permutation. */
+  permuteChannels(name: string, x: string, order: readonly number[]): string {
+    return this.addNode({ kind: 'permuteChannels', name, inputs: [x], order: [...order] });
+  }
+
   /** One [dy, dx] per channel. */
   shift(name: string, x: string, offsets: readonly Pair[]): string {
     return this.addNode({ kind: 'shift', name, inputs: [x], offsets });

@@ -76,6 +76,7 @@ const nodeFields: Readonly<Record<Node['kind'], Readonly<Record<string, Check>>>
   slice: { start: isCount, end: isPositive },
   padChannels: { before: isCount, after: isCount },
   shuffle: { groups: isPositive },
+  permuteChannels: { order: listOf(isCount) },
   shift: { offsets: listOf(listOf(isInteger, 2)) },
   maxPool: { ...windowFields, ceilMode: isBoolean },
   avgPool: { ...windowFields, ceilMode: isBoolean, countIncludePad: isBoolean },

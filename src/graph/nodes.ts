@@ -94,6 +94,12 @@ export interface ShuffleNode extends Base {
   readonly groups: number;
 }
 
+/** Channels in another order: channel c of the output is channel `order[c]` of the input; `order` is a permutation. */
+export interface PermuteChannelsNode extends Base {
+  readonly kind: 'permuteChannels';
+  readonly order: readonly number[];
+}
+
 /**
  * Each channel moved by a fixed whole number of pixels, zeros moving in: y[c][i][j] = x[c][i+dy][j+dx].
  * `offsets` has one [dy, dx] per channel. No parameters, no MACs (Shift, Wu et al. 2018).
@@ -177,6 +183,7 @@ export type Node =
   | SliceNode
   | PadChannelsNode
   | ShuffleNode
+  | PermuteChannelsNode
   | ShiftNode
   | MaxPoolNode
   | AvgPoolNode
@@ -202,6 +209,7 @@ export const nodeKinds = [
   'slice',
   'padChannels',
   'shuffle',
+  'permuteChannels',
   'shift',
   'maxPool',
   'avgPool',

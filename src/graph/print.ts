@@ -35,6 +35,8 @@ export function describeNode(node: Node): string {
       return `padChannels ${node.before},${node.after}`;
     case 'shuffle':
       return `shuffle g${node.groups}`;
+    case 'permuteChannels':
+      return `permute ${node.order.length} channels`;
     case 'maxPool':
     case 'avgPool':
       return `${node.kind} ${size(node.kernel)} s${size(node.stride)} p${pad(node.padding)}${node.ceilMode ? ' ceil' : ''}`;

@@ -133,6 +133,15 @@ export function inferNodeShape(node: Node, inputs: readonly (readonly number[])[
       if ((first[1] ?? 0) % node.groups !== 0)
         fail(show(first), `channels divisible by ${node.groups} groups`);
       return first;
+    case 'permuteChannels': {
+      arity(1);
+      const given = new Set(node.order);
+      const channels = first[1] ?? 0;
+      const whole = node.order.every((c) => Number.isInteger(c) && c >= 0 && c < channels);
+      if (!whole || node.order.length !== channels || given.size !== channels)
+        fail(`order ${node.order.join(', ')} of ${show(first)}`, `each of 0 to ${channels - 1} once`);
+      return first;
+    }
     case 'shift':
       arity(1);
       needMaps(node.offsets.length);

@@ -5,6 +5,7 @@ import { Random } from '../models/random.js';
 import { activationForward, softmaxForward } from './activation.js';
 import {
   padChannelsForward,
+  permuteChannelsForward,
   shiftForward,
   shuffleForward,
   sliceForward,
@@ -168,6 +169,7 @@ describe('gradients', () => {
     slice: (x) => sliceForward(x, 1, 3),
     'pad channels': (x) => padChannelsForward(x, 1, 2),
     shuffle: (x) => shuffleForward(x, 2),
+    permute: (x) => permuteChannelsForward(x, [2, 0, 3, 1]),
     upsample: (x) => upsampleForward(x, [2, 3]),
     shift: (x) =>
       shiftForward(x, [

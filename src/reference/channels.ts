@@ -63,6 +63,11 @@ export function shuffleForward(x: RealTensor, groups: number): RealTensor {
   return gatherChannels(x, channels, (c) => (c % groups) * perGroup + Math.floor(c / groups));
 }
 
+/** Output channel c is input channel order[c]. */
+export function permuteChannelsForward(x: RealTensor, order: readonly number[]): RealTensor {
+  return gatherChannels(x, order.length, (c) => order[c] as number);
+}
+
 /** y[c][i][j] = x[c][i + dy][j + dx] with [dy, dx] = offsets[c]; zero outside. */
 export function shiftForward(x: RealTensor, offsets: readonly Pair[]): RealTensor {
   const { n: batch, c: channels, h, w } = mapSize(x);

@@ -11,6 +11,7 @@ import {
   concatForward,
   flattenForward,
   padChannelsForward,
+  permuteChannelsForward,
   shiftForward,
   shuffleForward,
   sliceForward,
@@ -61,6 +62,8 @@ export function forwardNode(
       return padChannelsForward(x, node.before, node.after);
     case 'shuffle':
       return shuffleForward(x, node.groups);
+    case 'permuteChannels':
+      return permuteChannelsForward(x, node.order);
     case 'shift':
       return shiftForward(x, node.offsets);
     case 'maxPool':

@@ -161,6 +161,12 @@ const cases: Record<string, (g: GraphBuilder, x: string) => string> = {
   product: (g, x) => g.mul('m', x, g.conv2d('c', x, { outChannels: 8, kernel: 1 })),
   shuffle: (g, x) =>
     g.conv2d('c', g.shuffle('s', x, 2), { outChannels: 8, kernel: 3, padding: 1, groups: 2 }),
+  permute: (g, x) =>
+    g.conv2d('c', g.permuteChannels('s', x, [3, 1, 7, 0, 2, 6, 5, 4]), {
+      outChannels: 8,
+      kernel: 3,
+      padding: 1,
+    }),
   upsample: (g, x) => g.conv2d('c', g.upsample('u', x, 2), { outChannels: 4, kernel: 3, padding: 1 }),
 };
 for (const name of ['relu6', 'hardSwish', 'hardSigmoid', 'sigmoid', 'silu'] as const) {

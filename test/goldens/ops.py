@@ -69,6 +69,7 @@ OPS = {
     "slice": lambda node, v, p: v[0][:, node["start"] : node["end"]],
     "padChannels": lambda node, v, p: F.pad(v[0], (0, 0, 0, 0, node["before"], node["after"])),
     "shuffle": lambda node, v, p: F.channel_shuffle(v[0], node["groups"]),
+    "permuteChannels": lambda node, v, p: v[0][:, node["order"]],
     "shift": lambda node, v, p: shift(node, v[0]),
     "maxPool": lambda node, v, p: max_pool(node, v[0]),
     "avgPool": lambda node, v, p: avg_pool(node, v[0]),

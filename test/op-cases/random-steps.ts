@@ -151,7 +151,15 @@ const moves: Step = ({ g, random, name, x, shape }) => {
   const size = mapOf(shape);
   if (!size) return undefined;
   const channels = shape[1] as number;
-  switch (random.below(4)) {
+  switch (random.below(5)) {
+    case 3: {
+      const order = Array.from({ length: channels }, (_, c) => c);
+      for (let c = channels - 1; c > 0; c--) {
+        const other = random.below(c + 1);
+        [order[c], order[other]] = [order[other] as number, order[c] as number];
+      }
+      return g.permuteChannels(name, x, order);
+    }
     case 0:
       return g.shuffle(name, x, commonDivisor(random, channels, channels));
     case 1:

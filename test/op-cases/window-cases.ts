@@ -149,6 +149,15 @@ const moves = [
   ...[2, 3, 4, 6, 12].map((groups) =>
     opCase(`shuffle ${groups} groups`, [12, 3, 3], (g, x) => g.shuffle('y', x, groups)),
   ),
+  opCase('permute channels', [5, 3, 4], (g, x) => g.permuteChannels('y', x, [3, 0, 4, 1, 2]), { batch: 2 }),
+  opCase('permute features', [6], (g, x) => g.permuteChannels('y', x, [5, 3, 1, 0, 2, 4]), { batch: 2 }),
+  opCase('Ghost module, its channels reordered, plus a shortcut, relu, convolution', [8, 5, 6], (g, x) => {
+    const a = g.conv2d('a', x, { outChannels: 4, kernel: 3, padding: 1 });
+    const b = g.conv2d('b', a, { outChannels: 4, groups: 4, kernel: 3, padding: 1 });
+    const y = g.permuteChannels('p', g.concat('cat', [a, b]), [4, 0, 6, 1, 2, 7, 3, 5]);
+    const sum = g.activation('relu', g.add('add', y, x), 'relu');
+    return g.conv2d('y', sum, { outChannels: 6, kernel: 3, padding: 1 });
+  }),
   ...(
     [
       [0, 4, 4],

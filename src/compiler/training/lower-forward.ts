@@ -28,6 +28,8 @@ export function sourceOf(node: ForwardNode, x: View): Source | undefined {
       const perGroup = x.channels / node.groups;
       return (c, i, j) => [(c % node.groups) * perGroup + Math.floor(c / node.groups), i, j];
     }
+    case 'permuteChannels':
+      return (c, i, j) => [node.order[c] as number, i, j];
     case 'shift':
       return (c, i, j) => {
         const [dy, dx] = (node as ShiftNode).offsets[c] as readonly [number, number];
@@ -272,6 +274,7 @@ export function lowerForward(lowering: Lowering, node: ForwardNode): void {
     case 'slice':
     case 'padChannels':
     case 'shuffle':
+    case 'permuteChannels':
     case 'shift':
     case 'flatten':
     case 'upsample': {

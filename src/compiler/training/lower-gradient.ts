@@ -242,6 +242,7 @@ export function lowerGradient(lowering: Lowering, gradient: GradientNode): void 
     case 'slice':
     case 'padChannels':
     case 'shuffle':
+    case 'permuteChannels':
     case 'shift':
     case 'upsample': {
       if (node.kind === 'flatten' && isView(node, (name) => sizes.get(name) ?? [1, 1, 1])) {

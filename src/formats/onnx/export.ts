@@ -183,6 +183,9 @@ function writeNode(w: Writer, node: Node, shapes: Shapes): void {
       w.node('Reshape', [turned, merge], y);
       return;
     }
+    case 'permuteChannels':
+      w.node('Gather', [x, w.ints(`${y}.order`, node.order)], y, { axis: 1 });
+      return;
     case 'shift':
       writeShift(w, node, x);
       return;
