@@ -1,20 +1,22 @@
 /**
  * `ghostnet profile`: params and MACs of a network, layer by layer and in total, and what each Ghost module saves.
- * Counts only; nothing is run (see bench.ts).
+ * With --measure also the time of each layer on this machine; to compare with other runtimes, see bench.ts.
  */
 
 import type { Profile } from '../analysis/profile.js';
-import type { Graph } from '../graph/graph.js';
+import type { Graph, Weights } from '../graph/graph.js';
 import type { Register } from './command.js';
 import { exitCodes } from './exit-codes.js';
+import type { MeasuredLayers } from './measure-layers.js';
 import { inputShape, wholeNumber } from './options.js';
-import { byteSize, grouped, outColors, print, printJson, table } from './terminal.js';
+import { byteSize, grouped, milliseconds, outColors, print, printJson, table } from './terminal.js';
 
 interface ProfileCommandOptions {
   readonly network?: string;
   readonly input?: readonly [number, number, number];
   readonly batch: number;
   readonly all?: boolean;
+  readonly measure?: boolean;
   readonly json?: boolean;
 }
 
@@ -27,6 +29,7 @@ export const registerProfile: Register = (program, act) => {
     .option('--input <CxHxW>', 'count for pictures of this size (default: the network’s own)', inputShape)
     .option('--batch <n>', 'count for a batch of n pictures', wholeNumber(1), 1)
     .option('--all', 'show the layers without MACs too')
+    .option('--measure', 'time every layer on this machine (one thread, after a warm-up)')
     .option(
       '--json',
       'print { name, params, macs, layers: [{ name, op, params, macs, outputShape, ... }], ... }',
@@ -39,6 +42,7 @@ numbers, without batch norm's running statistics.
 
 Examples:
   ghostnet profile ghostnet-1.0x
+  ghostnet profile ghostnet-1.0x --measure
   ghostnet profile ghostnet-1.0x --input 3x320x320 --json
   ghostnet profile model.safetensors`,
     )
@@ -46,22 +50,54 @@ Examples:
 };
 
 async function profileCommand(name: string, options: ProfileCommandOptions): Promise<number> {
-  const { loadGraph } = await import('./load-model.js');
+  const { loadGraph, loadModelOrRandom } = await import('./load-model.js');
   const { profile } = await import('../analysis/profile.js');
-  const graph: Graph = await loadGraph(name, options.network);
+  const model = options.measure ? await loadModelOrRandom(name, options.network) : undefined;
+  const graph: Graph = model?.graph ?? (await loadGraph(name, options.network));
   const counted = profile(graph, {
     batch: options.batch,
     ...(options.input === undefined ? {} : { inputShape: options.input }),
   });
-  if (options.json) printJson(counted);
-  else printProfile(counted, Boolean(options.all));
+  const measured = model && (await measure(graph, model.weights, counted));
+  if (options.json) printJson(measured ? withTimes(counted, measured) : counted);
+  else printProfile(counted, measured, Boolean(options.all));
   return exitCodes.ok;
 }
 
-function printProfile(counted: Profile, all: boolean): void {
+async function measure(graph: Graph, weights: Weights, counted: Profile): Promise<MeasuredLayers> {
+  const { measureLayers } = await import('./measure-layers.js');
+  const { inputNodes } = await import('../graph/graph.js');
+  const inputs = inputNodes(graph).map((node, i) => [
+    node.name,
+    counted.inputShapes[i]?.slice(1) ?? node.shape,
+  ]);
+  return measureLayers(graph, weights, {
+    batch: counted.inputShapes[0]?.[0] ?? 1,
+    inputShapes: Object.fromEntries(inputs),
+  });
+}
+
+/** Milliseconds by layer in the JSON: 0 where a layer is fused into another or costs nothing. */
+function withTimes(counted: Profile, { layers, layoutMs, ms, relaxed }: MeasuredLayers): object {
+  return {
+    ...counted,
+    layers: counted.layers.map((layer) => ({ ...layer, ms: layers.get(layer.name) ?? 0 })),
+    measured: { ms, layoutMs, threads: 1, relaxed },
+  };
+}
+
+function printProfile(counted: Profile, measured: MeasuredLayers | undefined, all: boolean): void {
   const { dim, bold } = outColors;
   const shape = (sizes: readonly number[]): string => sizes.join('x');
-  const shown = counted.layers.filter((layer) => all || layer.macs > 0);
+  const timed = (name: string): boolean => measured?.layers.has(name) ?? false;
+  const shown = counted.layers.filter((layer) => all || layer.macs > 0 || timed(layer.name));
+  const time = (layer: { readonly name: string; readonly macs: number }): string[] => {
+    if (!measured) return [];
+    const ms = measured.layers.get(layer.name);
+    if (ms === undefined) return ['', '', ''];
+    const rate = layer.macs > 0 ? `${((2 * layer.macs) / ms / 1e6).toFixed(1)} GFLOP/s` : '';
+    return [`${ms.toFixed(3)} ms`, `${((100 * ms) / measured.ms).toFixed(1)} %`, rate];
+  };
   const rows = shown.map((layer) => [
     layer.name,
     layer.op,
@@ -70,15 +106,13 @@ function printProfile(counted: Profile, all: boolean): void {
     grouped(layer.macs),
     counted.macs === 0 ? '' : `${((100 * layer.macs) / counted.macs).toFixed(1)} %`,
     shape(layer.receptiveField),
+    ...time(layer),
   ]);
+  const head = ['layer', 'op', 'output', 'params', 'MACs', 'of all', 'sees'];
+  if (measured) head.push('measured', 'of all', 'speed');
   print(bold(`${counted.name}, input ${counted.inputShapes.map(shape).join(' and ')}`));
   print();
-  print(
-    table(
-      [['layer', 'op', 'output', 'params', 'MACs', 'of all', 'sees'].map((text) => dim(text)), ...rows],
-      'lllrrrr',
-    ),
-  );
+  print(table([head.map((text) => dim(text)), ...rows], 'lllrrrrrrr'));
   const hidden = counted.layers.filter((layer) => !shown.includes(layer));
   if (hidden.length > 0) {
     const params = grouped(hidden.reduce((sum, layer) => sum + layer.params, 0));
@@ -99,8 +133,8 @@ function printProfile(counted: Profile, all: boolean): void {
       `${module.speedUp.toFixed(2)}x`,
       `${module.compression.toFixed(2)}x`,
     ]);
-    const head = ['Ghost module', 'channels', 'form', 'MACs', 'plain', 'speed-up', 'compression'];
-    print(table([head.map((text) => dim(text)), ...modules], 'lllrrrr'));
+    const moduleHead = ['Ghost module', 'channels', 'form', 'MACs', 'plain', 'speed-up', 'compression'];
+    print(table([moduleHead.map((text) => dim(text)), ...modules], 'lllrrrr'));
   }
   print();
   print(
@@ -110,6 +144,12 @@ function printProfile(counted: Profile, all: boolean): void {
         ['MACs', bold(grouped(counted.macs))],
         ['activations', grouped(counted.activations)],
         ['memory traffic', byteSize(counted.bytes)],
+        ...(measured
+          ? [
+              ['measured', bold(milliseconds(measured.ms))],
+              ['of it, layout copies', milliseconds(measured.layoutMs)],
+            ]
+          : []),
       ],
       'lr',
     ),

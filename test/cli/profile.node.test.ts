@@ -31,6 +31,27 @@ describe('ghostnet profile', () => {
     expect(stdout.split('\n').filter((line) => line !== line.trimEnd())).toEqual([]);
   });
 
+  it('--measure gives every layer that computes a time, and the times add up', async () => {
+    const { stdout } = await ghostnet([
+      'profile',
+      'ghostnet-0.5x',
+      '--input',
+      '3x64x64',
+      '--measure',
+      '--json',
+    ]);
+    const { layers, measured } = JSON.parse(stdout) as Profile & {
+      layers: { ms: number }[];
+      measured: { ms: number; layoutMs: number };
+    };
+    expect(layers.filter((layer) => layer.macs > 0 && !(layer.ms > 0)).map((layer) => layer.name)).toEqual(
+      [],
+    );
+    const sum = layers.reduce((total, layer) => total + layer.ms, measured.layoutMs);
+    expect(sum).toBeCloseTo(measured.ms, 6);
+    expect(layers.some((layer) => layer.op === 'batchNorm' && layer.ms > 0)).toBe(false);
+  });
+
   it('counts for another picture size and batch', async () => {
     const { stdout } = await ghostnet([
       'profile',
