@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Profile } from '../../src/analysis/profile.js';
+import type { LayerProfile, Profile } from '../../src/analysis/profile.js';
 import { ghostnet } from './run-command.js';
 
 describe('ghostnet profile', () => {
@@ -40,8 +40,8 @@ describe('ghostnet profile', () => {
       '--measure',
       '--json',
     ]);
-    const { layers, measured } = JSON.parse(stdout) as Profile & {
-      layers: { ms: number }[];
+    const { layers, measured } = JSON.parse(stdout) as {
+      layers: (LayerProfile & { ms: number })[];
       measured: { ms: number; layoutMs: number };
     };
     expect(layers.filter((layer) => layer.macs > 0 && !(layer.ms > 0)).map((layer) => layer.name)).toEqual(
