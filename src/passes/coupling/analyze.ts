@@ -121,8 +121,9 @@ function channelsOf(node: Node, inputs: readonly Int32Array[], count: number, sy
       return x.slice(node.start, node.end);
     case 'padChannels':
       return Int32Array.from([...symbols.fresh(node.before), ...x, ...symbols.fresh(node.after)]);
+    case 'permuteChannels':
+      return x.map((_, c) => x[node.order[c] as number] as number);
     case 'shuffle': {
-      joinRuns(symbols, x, node.groups);
       const run = x.length / node.groups;
       return x.map((_, c) => x[(c % node.groups) * run + Math.floor(c / node.groups)] as number);
     }

@@ -57,12 +57,27 @@ function columnsOf(node: Conv2dNode, input: Int32Array): Int32Array | undefined 
   return form === 'dense' ? input : input.filter((c) => c < node.inChannels / node.groups);
 }
 
+/** A permutation of what is left: for each output channel that stays, the place of its source among the inputs' left. */
+function orderAmong(input: Int32Array, own: Int32Array, source: (c: number) => number): number[] {
+  const place = new Map(Array.from(input, (c, i) => [c, i]));
+  return Array.from(own, (c) => place.get(source(c)) as number);
+}
+
+function isShuffle(order: readonly number[], groups: number): boolean {
+  const run = order.length / groups;
+  return (
+    Number.isInteger(run) && order.every((from, c) => from === (c % groups) * run + Math.floor(c / groups))
+  );
+}
+
 interface Rewriting {
   readonly kept: Kept;
+  /** How many channels a value had. */
+  readonly channels: (name: string) => number;
   readonly take: (name: string, rows: Int32Array, columns?: Int32Array) => void;
 }
 
-function rewrite(node: Node, { kept, take }: Rewriting): Node {
+function rewrite(node: Node, { kept, channels, take }: Rewriting): Node {
   const own = kept.get(node.name) as Int32Array;
   const input = kept.get(node.inputs[0] ?? '') ?? new Int32Array(0);
   switch (node.kind) {
@@ -89,6 +104,14 @@ function rewrite(node: Node, { kept, take }: Rewriting): Node {
     }
     case 'shift':
       return { ...node, offsets: Array.from(own, (c) => node.offsets[c] as readonly [number, number]) };
+    case 'permuteChannels':
+      return { ...node, order: orderAmong(input, own, (c) => node.order[c] as number) };
+    case 'shuffle': {
+      const { groups, ...base } = node;
+      const run = channels(node.name) / groups;
+      const order = orderAmong(input, own, (c) => (c % groups) * run + Math.floor(c / groups));
+      return isShuffle(order, groups) ? node : { ...base, kind: 'permuteChannels', order };
+    }
     default:
       return node;
   }
@@ -144,7 +167,8 @@ export function removeUnits(
     newWeights.set(name, taken);
     parameters[name] = { shape: taken.shape, role: graph.parameters[name]?.role ?? 'weight' };
   };
-  const nodes = graph.nodes.map((node) => rewrite(node, { kept, take }));
+  const channels = (name: string): number => coupling.units.get(name)?.length ?? 0;
+  const nodes = graph.nodes.map((node) => rewrite(node, { kept, channels, take }));
   const byName = new Map(nodes.map((node) => [node.name, node]));
   const ghostModules = graph.ghostModules.map((module) => rewriteModule(module, kept, byName));
   return { graph: makeGraph({ ...graph, nodes, parameters, ghostModules }), weights: newWeights, kept };
