@@ -6,6 +6,7 @@ import { FunctionBuilder } from '../emitter/function.js';
 import { ModuleBuilder } from '../emitter/module.js';
 import type { Isa } from '../kernels/kernel.js';
 import type { Step, ThreadShare } from './context.js';
+import { emitSegment, segmentsOf } from './segments.js';
 
 /** Addresses of the words by which threads and the caller speak with each other. */
 export const control = {
@@ -59,11 +60,9 @@ export function assemble(steps: readonly Step[], options: AssembleOptions): Uint
   const module = new ModuleBuilder();
   const threads = shares.length;
   const barrier = threads > 1 ? module.add(emitBarrier()) : -1;
-  const call = (f: FunctionBuilder, step: Step, share: ThreadShare): void => {
-    const { key, emit } = step.kernel(share);
-    const index = module.once(key, () => emit(isa));
-    for (const argument of step.args(share)) f.i32Const(argument);
-    f.call(index);
+  const indexOf = (step: Step, share: ThreadShare): number | undefined => {
+    const kernel = step.kernel(share);
+    return kernel && module.once(kernel.key, () => kernel.emit(isa));
   };
   const program = (wanted: 'train' | 'evaluate', share: ThreadShare): number => {
     const f = new FunctionBuilder(['i32', 'i32']);
@@ -77,10 +76,10 @@ export function assemble(steps: readonly Step[], options: AssembleOptions): Uint
         .get(1)
         .call(barrier);
     };
-    for (const step of steps) {
-      if (step.program !== 'both' && step.program !== wanted) continue;
-      if (step.barrier) meet();
-      call(f, step, share);
+    const chunk = f.local('i32');
+    for (const segment of segmentsOf(steps.filter((s) => s.program === 'both' || s.program === wanted))) {
+      if (segment.barrier) meet();
+      emitSegment(f, segment, share, chunk, indexOf);
     }
     meet();
     return module.add(f);
@@ -88,7 +87,7 @@ export function assemble(steps: readonly Step[], options: AssembleOptions): Uint
   if (profile)
     steps.forEach((step, i) => {
       const f = new FunctionBuilder([]);
-      call(f, step, profile);
+      emitSegment(f, { barrier: false, steps: [step] }, profile, f.local('i32'), indexOf);
       module.add(f, `step${i}`);
     });
   else

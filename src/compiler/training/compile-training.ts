@@ -161,12 +161,12 @@ export function compileTraining(graph: Graph, options: TrainingOptions): Compile
       (batch * row) / 4,
     ],
     [output],
+    'once',
   );
   lowerUpdate(context, training.learned, options, factors, squares);
   const clear = clearGradients(context);
   const zeroSquares: Step = {
     ...clear,
-    kernel: () => ({ key: 'clear', emit: clear.kernel(context.shares[0] as ThreadShare).emit }),
     args: ({ thread }) => [squares.at(thread), 16],
   };
   const [firstTransform, ...transforms] = context.transforms;
@@ -259,6 +259,8 @@ function clearGradients(context: LoweringContext): Step {
     phase: 'prepare',
     program: 'train',
     barrier: false,
+    when: 'once',
+    touches: [],
     kernel: () => ({ key: 'clear', emit: () => emitClear() }),
     args: ({ thread }) => [context.arena.gradients + thread * context.arena.step, context.arena.step],
   };

@@ -30,7 +30,15 @@ export interface Step {
   readonly program: 'both' | 'train' | 'evaluate';
   /** All threads meet before it. */
   readonly barrier: boolean;
-  readonly kernel: (share: ThreadShare) => Kernel;
+  /**
+   * How it takes part when a thread works through its images in chunks (segments.ts): on each chunk, with the first or
+   * the last one only, or `once`, apart from all chunks.
+   */
+  readonly when: 'each' | 'first' | 'last' | 'once';
+  /** Maps that it reads or writes. */
+  readonly touches: readonly MapBuffer[];
+  /** Undefined: nothing is to be done for the share. */
+  readonly kernel: (share: ThreadShare) => Kernel | undefined;
   readonly args: (share: ThreadShare) => readonly number[];
 }
 
@@ -92,15 +100,20 @@ export class LoweringContext {
     this.#barrier = true;
   }
 
-  step(kernel: Step['kernel'], args: Step['args'], touches: readonly (View | undefined)[]): void {
+  step(
+    kernel: Step['kernel'],
+    args: Step['args'],
+    touched: readonly (View | undefined)[],
+    when: Step['when'] = touched.length > 0 ? 'each' : 'once',
+  ): void {
     const index = this.steps.length;
-    for (const view of touches) {
-      if (!view) continue;
-      view.buffer.first = Math.min(view.buffer.first, index);
-      view.buffer.last = Math.max(view.buffer.last, index);
+    const touches = touched.flatMap((view) => (view ? [view.buffer] : []));
+    for (const buffer of touches) {
+      buffer.first = Math.min(buffer.first, index);
+      buffer.last = Math.max(buffer.last, index);
     }
     const { node, phase, program } = this;
-    this.steps.push({ node, phase, program, barrier: this.#barrier, kernel, args });
+    this.steps.push({ node, phase, program, barrier: this.#barrier, when, touches, kernel, args });
     this.#barrier = false;
   }
 
@@ -174,6 +187,8 @@ export class LoweringContext {
       phase: 'prepare',
       program: 'train',
       barrier: false,
+      when: 'once',
+      touches: [],
       kernel: () => ({ key: 'reorder', emit: () => emitReorder() }),
       args: ({ thread }) => {
         const first = from(thread);

@@ -52,6 +52,7 @@ export function lowerBatchNorm(
     () => ({ key: `begin sums ${quads} copy`, emit: () => emitBeginSums(quads, true, 2) }),
     (share) => [context.at(z, share), sums.at(share.thread)],
     [z],
+    'first',
   );
   const spec = {
     height,
@@ -95,6 +96,7 @@ export function lowerBatchNorm(
     }),
     ({ thread }) => [0, ...parameters.map((p) => context.weight(p)), result.at(thread)],
     [],
+    'first',
   );
   context.program = program;
   context.map(
@@ -128,6 +130,7 @@ export function lowerBatchNormGradient(
     () => ({ key: `begin sums ${quads}`, emit: () => emitBeginSums(quads, false, 2) }),
     ({ thread }) => [0, sums.at(thread)],
     [],
+    'first',
   );
   const spec = {
     height,

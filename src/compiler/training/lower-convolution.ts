@@ -218,6 +218,7 @@ export function lowerParameterGradient(
           return [at, table.address, at, weight.count];
         },
         [],
+        'last',
       );
     }
   }

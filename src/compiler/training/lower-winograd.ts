@@ -35,37 +35,20 @@ function blocksOf(height: number, width: number, channels: number, images: numbe
   return { images: 1, tileRows, tileCols, bands: rows / tileRows };
 }
 
-/** The share's images as whole blocks and a smaller rest. */
+/** The share's images as whole blocks, and those that are left. */
 interface Part {
   readonly blocks: TileBlocks;
   readonly first: number;
+  /** Blocks of images; 0: nothing to be done. */
   readonly count: number;
 }
-function partsOf(view: View, channels: number, share: ThreadShare): readonly [Part, Part] {
+function partOf(which: 'whole' | 'rest', view: View, channels: number, share: ThreadShare): Part {
   const { height, width } = view.buffer;
   const blocks = blocksOf(height, width, channels, share.count);
   const count = Math.floor(share.count / blocks.images);
-  const rest = share.count - count * blocks.images;
-  return [
-    { blocks, first: 0, count },
-    {
-      blocks: { ...blocks, images: Math.max(rest, 1) },
-      first: count * blocks.images,
-      count: rest > 0 ? 1 : 0,
-    },
-  ];
-}
-
-/** Steps over whole blocks and the rest; the rest is left out when no thread has one. */
-function eachPart(
-  context: LoweringContext,
-  view: View,
-  channels: number,
-  step: (partOf: (share: ThreadShare) => Part) => void,
-): void {
-  step((share) => partsOf(view, channels, share)[0]);
-  if (context.shares.some((share) => partsOf(view, channels, share)[1].count > 0))
-    step((share) => partsOf(view, channels, share)[1]);
+  if (which === 'whole') return { blocks, first: 0, count };
+  const images = share.count - count * blocks.images;
+  return { blocks: { ...blocks, images }, first: count * blocks.images, count: images > 0 ? 1 : 0 };
 }
 
 /** U at the start of each step, from weights in panels at `source`; the work split by input channel. */
@@ -86,6 +69,8 @@ export function prepareWinograd(
     phase: 'prepare',
     program,
     barrier: false,
+    when: 'once',
+    touches: [],
     kernel: () => ({
       key: `winograd weights ${inQuads} ${outQuads}`,
       emit: (isa) => emitWinogradWeights(inQuads, outQuads, isa),
@@ -113,16 +98,19 @@ export function lowerWinograd(
   const from = typeof start === 'object' && 'buffer' in start ? start : undefined;
   const form = from ? strides(from) : start === 'zero' ? start : ('bias' as const);
   for (const share of context.shares)
-    context.reserve(winogradScratch(partsOf(y, x.channels + y.channels, share)[0].blocks, inQuads, outQuads));
-  eachPart(context, y, x.channels + y.channels, (partOf) =>
+    context.reserve(
+      winogradScratch(partOf('whole', y, x.channels + y.channels, share).blocks, inQuads, outQuads),
+    );
+  for (const which of ['whole', 'rest'] as const)
     context.step(
       (share) => {
-        const { blocks } = partOf(share);
+        const { blocks, count } = partOf(which, y, x.channels + y.channels, share);
+        if (count === 0) return undefined;
         const spec = { blocks, x: strides(x), y: strides(y), start: form, inQuads, outQuads };
         return { key: `winograd ${JSON.stringify(spec)}`, emit: (isa) => emitWinograd(spec, isa) };
       },
       (share) => {
-        const { first, count } = partOf(share);
+        const { first, count } = partOf(which, y, x.channels + y.channels, share);
         const moved = { ...share, first: share.first + first };
         const bias = typeof start === 'object' && 'bias' in start ? start.bias() : 0;
         return [
@@ -135,8 +123,7 @@ export function lowerWinograd(
         ];
       },
       [x, y, from],
-    ),
-  );
+    );
 }
 
 /** Adds the weight gradient to the thread's own. */
@@ -148,22 +135,22 @@ export function lowerWinogradGradient(
 ): void {
   const [inQuads, outQuads] = [quadsOf(x.channels), quadsOf(dz.channels)];
   const bytes = points * inQuads * 4 * outQuads * 16;
-  const working = Math.max(
-    ...context.shares.map((share) =>
-      winogradScratch(partsOf(dz, x.channels + dz.channels, share)[0].blocks, inQuads, outQuads),
-    ),
-  );
-  context.reserve(working + bytes);
-  const sums = (thread: number): number => context.scratch(thread) + working;
+  for (const share of context.shares)
+    context.reserve(
+      winogradScratch(partOf('whole', dz, x.channels + dz.channels, share).blocks, inQuads, outQuads),
+    );
+  const sums = context.threadBlock(bytes);
   context.step(
     () => ({ key: 'clear', emit: () => emitClear() }),
-    ({ thread }) => [sums(thread), bytes],
+    ({ thread }) => [sums.at(thread), bytes],
     [],
+    'first',
   );
-  eachPart(context, dz, x.channels + dz.channels, (partOf) =>
+  for (const which of ['whole', 'rest'] as const)
     context.step(
       (share) => {
-        const { blocks } = partOf(share);
+        const { blocks, count } = partOf(which, dz, x.channels + dz.channels, share);
+        if (count === 0) return undefined;
         const spec = { blocks, x: strides(x), z: strides(dz), inQuads, outQuads };
         return {
           key: `winograd gradient ${JSON.stringify(spec)}`,
@@ -171,25 +158,25 @@ export function lowerWinogradGradient(
         };
       },
       (share) => {
-        const { first, count } = partOf(share);
+        const { first, count } = partOf(which, dz, x.channels + dz.channels, share);
         const moved = { ...share, first: share.first + first };
         return [
           context.at(x, moved, -1, -1),
           context.at(dz, moved),
-          sums(share.thread),
+          sums.at(share.thread),
           count,
           context.scratch(share.thread),
         ];
       },
       [x, dz],
-    ),
-  );
+    );
   context.step(
     () => ({
       key: `winograd weight gradient ${inQuads} ${outQuads}`,
       emit: (isa) => emitWinogradWeightGradient(inQuads, outQuads, isa),
     }),
-    ({ thread }) => [sums(thread), context.gradient(weight, thread), context.scratch(thread)],
+    ({ thread }) => [sums.at(thread), context.gradient(weight, thread), context.scratch(thread)],
     [],
+    'last',
   );
 }
