@@ -206,12 +206,15 @@ function groupsOf(
     else bySignature.set(signature, [unit]);
   }
   const names = new Set<string>();
-  /** A node of its own for every group that is to be named: a producer, else any whose value holds its channels. */
+  const layers = graph.nodes
+    .filter(({ kind }) => kind === 'conv2d' || kind === 'linear')
+    .map(({ name }) => name);
+  /** A layer of its own for every group that is to be named: a producer, else any whose value holds its channels. */
   const nameFor = (members: readonly number[], made: readonly string[]): string | undefined => {
     const own = new Set(members);
     const holds = (name: string): boolean => (units.get(name) as Int32Array).some((unit) => own.has(unit));
     const free = (name: string): boolean => !names.has(name);
-    const name = made.find(free) ?? graph.nodes.map((node) => node.name).find((n) => free(n) && holds(n));
+    const name = made.find(free) ?? layers.find((n) => free(n) && holds(n));
     if (name !== undefined) names.add(name);
     return name;
   };
