@@ -28,6 +28,7 @@ export {
 } from './formats/node/pull.js';
 export type { PullEntry } from './formats/node/pull-registry.js';
 export { exportOnnx, type OnnxExportOptions } from './formats/onnx/export.js';
+export { importOnnx, type OnnxImportOptions } from './formats/onnx/import.js';
 export { readPytorch } from './formats/pytorch.js';
 export { readSafetensors, writeSafetensors } from './formats/safetensors.js';
 export {

@@ -36,9 +36,15 @@ function roundHalfEven(value: number): number {
 
 /**
  * The middle `width` x `height` pixels. Where the picture is smaller than that, black fills the rest (the odd pixel
- * goes right and below), as torchvision's `CenterCrop` does. Throws RangeError `CROP_SIZE`.
+ * goes right and below), as torchvision's `CenterCrop` does. With an odd excess the crop begins at half of it rounded to
+ * even, as torchvision has it, or rounded down. Throws RangeError `CROP_SIZE`.
  */
-export function centreCrop(picture: RgbPicture, width: number, height: number): RgbPicture {
+export function centreCrop(
+  picture: RgbPicture,
+  width: number,
+  height: number,
+  rounding: 'even' | 'down' = 'even',
+): RgbPicture {
   for (const side of [width, height])
     if (!Number.isInteger(side) || side < 1)
       throw rangeError(
@@ -48,8 +54,9 @@ export function centreCrop(picture: RgbPicture, width: number, height: number): 
   // Padding first (floor of half the lack on the left and top), then the crop of the padded picture.
   const padLeft = width > picture.width ? (width - picture.width) >> 1 : 0;
   const padTop = height > picture.height ? (height - picture.height) >> 1 : 0;
-  const left = roundHalfEven((Math.max(picture.width, width) - width) / 2) - padLeft;
-  const top = roundHalfEven((Math.max(picture.height, height) - height) / 2) - padTop;
+  const round = rounding === 'even' ? roundHalfEven : Math.floor;
+  const left = round((Math.max(picture.width, width) - width) / 2) - padLeft;
+  const top = round((Math.max(picture.height, height) - height) / 2) - padTop;
   const data = new Uint8Array(width * height * 3);
   const fromX = Math.max(left, 0);
   const toX = Math.min(left + width, picture.width);
@@ -93,22 +100,58 @@ export function normaliseInto(
   }
 }
 
-/** Resize and crop only: the bytes that the network would see before normalisation, `width` x `height`. */
+/**
+ * Each block of `factor` x `factor` pixels to its mean, halves rounded up. Throws RangeError `SHRINK` when the sides are
+ * no multiple of it.
+ */
+export function shrinkPicture(picture: RgbPicture, factor: number): RgbPicture {
+  if (factor === 1) return picture;
+  const [width, height] = [picture.width / factor, picture.height / factor];
+  if (![factor, width, height].every((size) => Number.isInteger(size) && size >= 1))
+    throw rangeError(
+      'SHRINK',
+      `shrinkPicture: ${picture.width}x${picture.height} cannot be cut into blocks of ${factor}`,
+    );
+  const data = new Uint8Array(width * height * 3);
+  const area = factor * factor;
+  for (let y = 0, to = 0; y < height; y++)
+    for (let x = 0; x < width; x++)
+      for (let c = 0; c < 3; c++, to++) {
+        let sum = area >> 1;
+        for (let i = 0; i < factor; i++) {
+          const row = ((y * factor + i) * picture.width + x * factor) * 3 + c;
+          for (let j = 0; j < factor; j++) sum += picture.data[row + j * 3]!;
+        }
+        data[to] = Math.floor(sum / area);
+      }
+  return { width, height, data };
+}
+
+/** Resize, crop and shrink only: the bytes that the network would see before normalisation, `width` x `height`. */
 export function fitPicture(
   picture: RgbPicture,
-  preprocessing: Pick<Preprocessing, 'resizeShortSide' | 'interpolation'>,
+  preprocessing: Omit<Preprocessing, 'mean' | 'std'>,
   width: number,
   height: number,
 ): RgbPicture {
-  const { resizeShortSide: size, interpolation } = preprocessing;
-  return size === undefined
-    ? resizePicture(picture, width, height, interpolation)
-    : centreCrop(resizeShortSide(picture, size, interpolation), width, height);
+  const { resizeShortSide: size, interpolation, keepSize, cropRounding, shrink = 1 } = preprocessing;
+  const [wide, high] = [width * shrink, height * shrink];
+  const fitted =
+    size === undefined && !keepSize
+      ? resizePicture(picture, wide, high, interpolation)
+      : centreCrop(
+          size === undefined ? picture : resizeShortSide(picture, size, interpolation),
+          wide,
+          high,
+          cropRounding,
+        );
+  return shrinkPicture(fitted, shrink);
 }
 
 /**
  * Pictures to one batch: [N, 3, height, width] floats, N pictures in order. With `resizeShortSide` the middle of the
- * picture is kept and its sides' ratio too; without it the whole picture is resized straight to the input's size.
+ * picture is kept and its sides' ratio too; with `keepSize` the middle is cut out as it is; without either the whole
+ * picture is resized straight to the input's size.
  * Throws what `fitPicture` and `normaliseInto` throw.
  */
 export function preprocess(

@@ -42,7 +42,16 @@ export interface Preprocessing {
   /** Resize so that the short side has this many pixels; absent: resize straight to the input size. */
   readonly resizeShortSide?: number;
   readonly interpolation: 'bilinear' | 'bicubic';
-  /** Centre crop height and width = the input's H, W. */
+  /** Cut the middle out of the picture as it is, without a resize. Default false. */
+  readonly keepSize?: boolean;
+  /**
+   * Where a centre crop begins when the excess is odd: half of it rounded to even (torchvision's `CenterCrop`), or down.
+   * Default 'even'.
+   */
+  readonly cropRounding?: 'even' | 'down';
+  /** The crop is this many times H x W, and each block of shrink x shrink pixels becomes its rounded mean. Default 1. */
+  readonly shrink?: number;
+  /** Of values of 0..1, by channel; (x - 128) / 128 of bytes is mean and std 128 / 255. */
   readonly mean: readonly number[];
   readonly std: readonly number[];
 }

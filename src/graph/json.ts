@@ -106,6 +106,9 @@ const ghostFields: Readonly<Record<string, Check>> = {
 const preprocessingFields: Readonly<Record<string, Check>> = {
   resizeShortSide: optional(isPositive),
   interpolation: (value) => value === 'bilinear' || value === 'bicubic',
+  keepSize: optional(isBoolean),
+  cropRounding: optional((value) => value === 'even' || value === 'down'),
+  shrink: optional((value) => isPositive(value) && (value as number) <= 64),
   mean: listOf(isNumber),
   std: listOf((value) => isNumber(value) && (value as number) > 0),
 };
@@ -125,18 +128,28 @@ export function fromJson(text: string): Graph {
   return fromJsonValue(value);
 }
 
+function fail(what: string): never {
+  throw new FormatError('GRAPH_JSON', `graph: ${what}`);
+}
+
+function fields(where: string, record: unknown, checks: Readonly<Record<string, Check>>): void {
+  const entries = isRecord(record) ? record : fail(`${where}: expected an object`);
+  for (const [key, check] of Object.entries(checks))
+    if (!check(entries[key]))
+      fail(
+        `${where}: field "${key}": given ${JSON.stringify(entries[key])?.slice(0, 80)}, which is not valid`,
+      );
+}
+
+/** Preprocessing, labels and notes from a parsed JSON value. Throws FormatError `GRAPH_JSON`. */
+export function readMeta(value: unknown): GraphMeta {
+  fields('meta', value, { labels: optional(listOf(isString)), notes: optional(isRecord) });
+  const { preprocessing } = value as Record<string, unknown>;
+  if (preprocessing !== undefined) fields('preprocessing', preprocessing, preprocessingFields);
+  return value as GraphMeta;
+}
+
 function fromJsonValue(value: unknown): Graph {
-  const fail = (what: string): never => {
-    throw new FormatError('GRAPH_JSON', `graph: ${what}`);
-  };
-  const fields = (where: string, record: unknown, checks: Readonly<Record<string, Check>>): void => {
-    const entries = isRecord(record) ? record : fail(`${where}: expected an object`);
-    for (const [key, check] of Object.entries(checks))
-      if (!check(entries[key]))
-        fail(
-          `${where}: field "${key}": given ${JSON.stringify(entries[key])?.slice(0, 80)}, which is not valid`,
-        );
-  };
   if (!isRecord(value)) return fail('expected an object');
   if (value['version'] !== graphVersion)
     throw new FormatError(
@@ -168,25 +181,22 @@ function fromJsonValue(value: unknown): Graph {
       role: (r) => roles.includes(r as string),
     });
   for (const info of value['ghostModules'] as unknown[]) fields('ghost module', info, ghostFields);
-  const meta = value['meta'] ?? {};
-  fields('meta', meta, { labels: optional(listOf(isString)), notes: optional(isRecord) });
-  const preprocessing = (meta as Record<string, unknown>)['preprocessing'];
-  if (preprocessing !== undefined) fields('preprocessing', preprocessing, preprocessingFields);
+  const meta = readMeta(value['meta'] ?? {});
   const graph = makeGraph({
     name: value['name'] as string,
     nodes: value['nodes'] as Node[],
     outputs: value['outputs'] as string[],
     parameters: value['parameters'] as Graph['parameters'],
     ghostModules: value['ghostModules'] as Graph['ghostModules'],
-    meta: meta as GraphMeta,
+    meta,
   });
-  checkWeightShapes(graph, fail);
+  checkWeightShapes(graph);
   inferShapes(graph);
   return graph;
 }
 
 /** Parameters must have the shapes that their nodes imply. */
-function checkWeightShapes(graph: Graph, fail: (what: string) => never): void {
+function checkWeightShapes(graph: Graph): void {
   const expectShape = (name: string, shape: readonly number[]): void => {
     const given = graph.parameters[name]?.shape ?? [];
     if (given.join() !== shape.join())

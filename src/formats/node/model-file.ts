@@ -20,6 +20,8 @@ import { readSafetensors, toTensor } from '../safetensors.js';
 export const maxModelFileBytes = 2 ** 31 - 1;
 
 export interface ReadModelOptions {
+  /** Sizes [C, H, W] of an ONNX file's inputs by name, where it leaves them free. */
+  readonly inputShapes?: Readonly<Record<string, readonly number[]>>;
   /** The network of a file that holds weights only: a name of the registry, or a graph. */
   readonly network?: string | Graph;
   /** Takes weights that hold NaN or infinities. Default false. */
@@ -67,9 +69,12 @@ function guess(bytes: Uint8Array): string {
   const start = String.fromCharCode(...bytes.subarray(0, 256)).trimStart();
   const known = lookalikes.find(([offset, letters]) => start.startsWith(letters, offset));
   if (known) return known[2];
-  if (bytes[0] === 0x08 && (bytes[1] as number) < 32)
-    return 'this looks like an ONNX file; save the network as safetensors';
-  return 'neither safetensors nor a PyTorch checkpoint, or torn at its beginning';
+  return 'neither safetensors nor a PyTorch checkpoint nor ONNX, or torn at its beginning';
+}
+
+/** Whether the first bytes can be an ONNX file: the field of its IR version, below 64, and then another field. */
+export function looksLikeOnnx(bytes: Uint8Array): boolean {
+  return bytes.length > 4 && bytes[0] === 0x08 && bytes[1]! > 0 && bytes[1]! < 64 && bytes[2]! > 0x08;
 }
 
 /** Tensors of a weights file by name, whatever its format. Throws FormatError with the file's name in front. */
@@ -84,13 +89,14 @@ function looksLikeSafetensors(bytes: Uint8Array): boolean {
 }
 
 /**
- * Graph and weights of a file: a native model file as it is, or safetensors or PyTorch weights of `network`.
- * Throws EnvironmentError of `readBytes`, FormatError `NOT_A_MODEL`, `NETWORK_NEEDED`, `WEIGHTS_MISMATCH` and those of
+ * Graph and weights of a file: a native model file or an ONNX file as it is, or safetensors or PyTorch weights of
+ * `network`. Throws EnvironmentError of `readBytes`, FormatError `NOT_A_MODEL`, `NETWORK_NEEDED`, `WEIGHTS_MISMATCH` and those of
  * the formats; messages begin with the file's name.
  */
 export async function readModelFile(path: string, options: ReadModelOptions = {}): Promise<Model> {
   const bytes = await readBytes(path);
   try {
+    if (looksLikeOnnx(bytes)) return await readOnnxFile(path, bytes, options);
     if (!isPytorch(bytes) && !looksLikeSafetensors(bytes)) throw new FormatError('NOT_A_MODEL', guess(bytes));
     if (!isPytorch(bytes) && isModelMetadata(readSafetensors(bytes).metadata))
       return loadModel(bytes, options);
@@ -110,6 +116,18 @@ export async function readModelFile(path: string, options: ReadModelOptions = {}
       throw new FormatError(cause.code, `"${path}": ${cause.message}`, { cause });
     throw cause;
   }
+}
+
+/** An ONNX file; protobuf is loaded only now. Weights beside the file are read from its folder. */
+async function readOnnxFile(path: string, bytes: Uint8Array, options: ReadModelOptions): Promise<Model> {
+  const { importOnnx } = await import('../onnx/import.js');
+  const { externalDataBeside } = await import('./onnx-external-data.js');
+  const { allowNonFinite, inputShapes } = options;
+  return importOnnx(bytes, {
+    external: externalDataBeside(path),
+    ...(allowNonFinite === undefined ? {} : { allowNonFinite }),
+    ...(inputShapes === undefined ? {} : { inputShapes }),
+  });
 }
 
 /**

@@ -28,6 +28,7 @@ const root = protobuf.Root.fromJSON({
             name: field(8, 'string'),
             rawData: field(9, 'bytes'),
             doubleData: list(10, 'double', true),
+            uint64Data: list(11, 'uint64', true),
             externalData: list(13, 'StringPair'),
             dataLocation: field(14, 'int32'),
           },
@@ -68,6 +69,7 @@ const root = protobuf.Root.fromJSON({
             input: list(11, 'ValueInfo'),
             output: list(12, 'ValueInfo'),
             valueInfo: list(13, 'ValueInfo'),
+            sparseInitializer: list(15, 'bytes'),
           },
         },
         Model: {
@@ -89,7 +91,21 @@ const root = protobuf.Root.fromJSON({
 export const OnnxModel: protobuf.Type = root.lookupType('onnx.Model');
 
 /** TensorProto.DataType values. */
-export const dataTypes = { float: 1, int64: 7 } as const;
+export const dataTypes = {
+  float: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  double: 11,
+  uint32: 12,
+  uint64: 13,
+  bfloat16: 16,
+} as const;
 /** AttributeProto.AttributeType values. */
 export const attributeTypes = { float: 1, int: 2, string: 3, tensor: 4, floats: 6, ints: 7 } as const;
 
