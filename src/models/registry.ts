@@ -6,30 +6,13 @@ import type { Graph, GraphMeta } from '../graph/graph.js';
 import { cifar10Labels, ghostResNet56BnAfter } from './ghost-resnet-bn-after.js';
 import { ghostNet } from './ghostnet.js';
 import { ghostNet32 } from './ghostnet-cifar.js';
+import { mobileNetV2Entries } from './mobilenet-v2.js';
+import { mobileNetV3Entries } from './mobilenet-v3.js';
+import type { ModelEntry, ModelOptions } from './model-entry.js';
 import { cifarResNet, resNet50 } from './resnet.js';
 import { cifarVgg16 } from './vgg.js';
 
-/** What every entry understands; absent: the network's own default. */
-export interface ModelOptions {
-  readonly classes?: number;
-  /** Side of the square input. */
-  readonly inputSize?: number;
-  /** s of the Ghost modules, where the network has them. */
-  readonly ratio?: number;
-  /** d of the Ghost modules, where the network has them. */
-  readonly cheapKernel?: number;
-  readonly dropout?: number;
-  readonly meta?: GraphMeta;
-}
-
-export interface ModelEntry {
-  readonly name: string;
-  /** One line: what it is and where it comes from. */
-  readonly summary: string;
-  readonly inputSize: number;
-  readonly classes: number;
-  readonly build: (options: ModelOptions) => Graph;
-}
+export type { ModelEntry, ModelOptions } from './model-entry.js';
 
 /** Normalisation of CIFAR-10 (mean and standard deviation of its training set), whole picture to 32x32. */
 export const cifarPreprocessing = {
@@ -138,9 +121,13 @@ const entries: readonly ModelEntry[] = [
         },
       }),
   },
+  ...mobileNetV2Entries,
+  ...mobileNetV3Entries,
 ];
 
-const byName = new Map(entries.map((entry) => [entry.name, entry]));
+const byName = new Map(
+  entries.flatMap((entry) => [entry.name, ...(entry.aliases ?? [])].map((name) => [name, entry] as const)),
+);
 
 /** All entries, in order. */
 export function listModels(): readonly ModelEntry[] {
