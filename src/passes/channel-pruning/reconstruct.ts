@@ -47,7 +47,12 @@ function solveBest(problem: Problem, prior: Float64Array, ridge: number | undefi
 }
 
 /** Adds to a layer's outputs: to its bias, to the mean of the batch norm that alone reads it, or as a new bias. */
-function setBias(graph: Graph, weights: Map<string, Tensor>, layer: string, bias: Float64Array): Graph {
+export function setBias(
+  graph: Graph,
+  weights: Map<string, Tensor>,
+  layer: string,
+  bias: Float64Array,
+): Graph {
   const node = nodeMap(graph).get(layer) as Reader;
   const shape = [bias.length];
   const readers = consumerMap(graph).get(layer) ?? [];
