@@ -68,3 +68,11 @@ export async function findChromium() {
   if (own) return own;
   throw new Error('no Chromium can be had: install one, or set CHROME_PATH to its program');
 }
+
+/** Flags for a Chromium without a screen that asks nothing of the network. */
+export const chromiumFlags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+];

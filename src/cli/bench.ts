@@ -4,6 +4,7 @@
  */
 import { cpus, totalmem } from 'node:os';
 import type { Graph, Weights } from '../graph/graph.js';
+import { benchInput } from './bench-input.js';
 import type { Register } from './command.js';
 import { exitCodes } from './exit-codes.js';
 import { list, wholeNumber } from './options.js';
@@ -48,7 +49,12 @@ export const registerBench: Register = (program, act) => {
     .description('measure how fast a network runs on this machine, alone or against other runtimes')
     .argument('<name|file>', 'a network by name (with random weights: the time is the same) or a model file')
     .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
-    .option('--against <list>', 'other runtimes, with commas: onnxruntime-web, onnxruntime-node', list, [])
+    .option(
+      '--against <list>',
+      'other runtimes, with commas: onnxruntime-web, onnxruntime-node, litert, tfjs-wasm',
+      list,
+      [],
+    )
     .option('--threads <n>', 'threads for every runtime', wholeNumber(1, 64), 1)
     .option('--precision <list>', `precisions of our runtime, with commas: ${precisions.join(', ')}`, list, [
       'f32',
@@ -111,15 +117,6 @@ async function benchCommand(name: string, options: BenchOptions): Promise<number
   return failed === 0 ? exitCodes.ok : exitCodes.someFailed;
 }
 
-/** A fixed input for everybody: values of a normalised picture's size, the same on every machine. */
-export function benchInput(shape: readonly number[]): Float32Array {
-  let state = 12345;
-  return Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    return ((state >>> 8) / 2 ** 24 - 0.5) * 4;
-  });
-}
-
 async function ours(graph: Graph, weights: Weights, precision: string, threads: number): Promise<Contestant> {
   const { openNetwork } = await import('./open-model.js');
   const { inputNodes } = await import('../graph/graph.js');
@@ -140,12 +137,16 @@ async function theirs(peer: Peer, graph: Graph, weights: Weights, threads: numbe
   const { foldBatchNorm } = await import('../passes/fold-batch-norm.js');
   const { exportOnnx } = await import('../formats/onnx/export.js');
   const { inputNodes } = await import('../graph/graph.js');
+  const { inferShapes } = await import('../graph/shapes.js');
   const load = await installPeer(peer, cacheFolder(), note);
   const folded = foldBatchNorm(graph, weights);
   const inputShape = [1, ...inputNodes(graph)[0]!.shape];
+  const outputShape = inferShapes(folded.graph).get(folded.graph.outputs[0]!) ?? [];
   const runner = await peer.create(load, {
+    ...folded,
     onnx: exportOnnx(folded.graph, folded.weights, { batch: 1 }),
     inputShape,
+    outputShape,
     threads,
   });
   const input = benchInput(inputShape);

@@ -6,7 +6,7 @@ import type { Peer, PeerRunner, PeerTask } from './peer.js';
 
 /** The part of onnxruntime's interface that is used here, equal in both packages. */
 interface Runtime {
-  readonly env: { wasm: { numThreads?: number }; logLevel?: string };
+  readonly env: { wasm: { numThreads?: number; wasmPaths?: string }; logLevel?: string };
   readonly Tensor: new (type: 'float32', data: Float32Array, shape: readonly number[]) => unknown;
   readonly InferenceSession: {
     create(model: Uint8Array, options: Record<string, unknown>): Promise<Session>;
@@ -55,6 +55,7 @@ export const onnxruntimeWeb: Peer = {
     const runtime = unwrap(await load('onnxruntime-web'));
     runtime.env.logLevel = 'error';
     runtime.env.wasm.numThreads = task.threads;
+    if (typeof document !== 'undefined') runtime.env.wasm.wasmPaths = `${load.root('onnxruntime-web')}/dist/`;
     return createRunner(runtime, task, { executionProviders: ['wasm'] });
   },
 };

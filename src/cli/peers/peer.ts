@@ -1,6 +1,6 @@
 /**
- * Other runtimes to measure against. An adapter is a record: which packages it needs, and how to make a runner of an
- * ONNX file. The packages are no dependency of this one: they are installed when first asked for, into the user's
+ * Other runtimes to measure against. An adapter is a record: which packages it needs, and how to make a runner of a
+ * network. The packages are no dependency of this one: they are installed when first asked for, into the user's
  * cache folder, and loaded from there.
  */
 import { execFile } from 'node:child_process';
@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { EnvironmentError } from '../../errors.js';
+import type { Graph, Weights } from '../../graph/graph.js';
 
 /** One network in one runtime, ready to run. */
 export interface PeerRunner {
@@ -19,10 +20,24 @@ export interface PeerRunner {
   readonly dispose: () => Promise<void>;
 }
 
+/** A network for a peer: the same one in the forms that they take. */
 export interface PeerTask {
+  /** Batch norm is folded. */
+  readonly graph: Graph;
+  readonly weights: Weights;
+  /** The same as an ONNX file. */
   readonly onnx: Uint8Array;
+  /** [N, C, H, W]. */
   readonly inputShape: readonly number[];
+  readonly outputShape: readonly number[];
   readonly threads: number;
+}
+
+/** Imports from a peer's packages. */
+export interface PeerLoader {
+  (specifier: string): Promise<unknown>;
+  /** URL of a package's folder, without a slash at its end. */
+  root(name: string): string;
 }
 
 export interface Peer {
@@ -31,7 +46,7 @@ export interface Peer {
   /** npm packages with exact versions, main package first. */
   readonly packages: Readonly<Record<string, string>>;
   /** `load` imports a module of the installed packages by its specifier. */
-  readonly create: (load: (specifier: string) => Promise<unknown>, task: PeerTask) => Promise<PeerRunner>;
+  readonly create: (load: PeerLoader, task: PeerTask) => Promise<PeerRunner>;
 }
 
 /**
@@ -42,7 +57,7 @@ export async function installPeer(
   peer: Peer,
   cache: string,
   say: (line: string) => void,
-): Promise<(specifier: string) => Promise<unknown>> {
+): Promise<PeerLoader> {
   const specs = Object.entries(peer.packages).map(([name, version]) => `${name}@${version}`);
   const folder = join(cache, 'peers', specs.join('+').replaceAll('/', '-'));
   if (!existsSync(folder)) {
@@ -71,5 +86,8 @@ export async function installPeer(
     }
   }
   const require = createRequire(join(folder, 'package.json'));
-  return (specifier) => import(pathToFileURL(require.resolve(specifier)).href);
+  return Object.assign(
+    (specifier: string): Promise<unknown> => import(pathToFileURL(require.resolve(specifier)).href),
+    { root: (name: string) => pathToFileURL(join(folder, 'node_modules', name)).href },
+  );
 }

@@ -1,0 +1,76 @@
+/**
+ * A contest: runners of the same network by this package and by its peers, warmed up, compared with each other and timed
+ * in turns. Runs in Node and, bundled, in a page; knows no files.
+ */
+import { benchInput } from '../../dist/cli/bench-input.js';
+import { measure } from '../../dist/cli/measure.js';
+import { exportOnnx } from '../../dist/formats/onnx/export.js';
+import { createNetwork, foldBatchNorm, inferShapes } from '../../dist/index.js';
+
+function inputShapeOf(graph, batch) {
+  return [batch, ...graph.nodes.find((node) => node.kind === 'input').shape];
+}
+
+/** This package's own runner. */
+export async function ownRunner(graph, weights, { threads = 1, batch = 1, ...options } = {}) {
+  const network = await createNetwork(graph, weights, { threads, batch, ...options });
+  const input = benchInput(inputShapeOf(graph, batch));
+  const { relaxed } = network.backend;
+  return { run: () => network.run(input), dispose: () => network.dispose(), relaxed };
+}
+
+/** A peer's runner; `load` is what its installation gave. */
+export async function peerRunner(peer, load, graph, weights, { threads = 1, batch = 1, onnx = {} } = {}) {
+  const folded = foldBatchNorm(graph, weights);
+  const inputShape = inputShapeOf(graph, batch);
+  const task = {
+    ...folded,
+    onnx: exportOnnx(folded.graph, folded.weights, { batch, ...onnx }),
+    inputShape,
+    outputShape: inferShapes(folded.graph, { batch }).get(folded.graph.outputs[0]),
+    threads,
+  };
+  const runner = await peer.create(load, task);
+  const input = benchInput(inputShape);
+  return { run: () => runner.run(input), dispose: () => runner.dispose() };
+}
+
+/** Throws when a runner answers otherwise than the first. */
+async function checkAnswers(entries) {
+  const [[, first], ...others] = entries;
+  const expected = (await first.run()).slice();
+  const scale = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  for (const [name, runner] of others) {
+    const got = await runner.run();
+    const worst = got.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i])), 0);
+    if (!(worst <= 1e-3 * scale) || got.length !== expected.length)
+      throw new Error(`${name} answers otherwise: largest difference ${worst} of values up to ${scale}`);
+  }
+}
+
+/**
+ * Times named runners in turns, 100 ms each a round; they are warmed up before and disposed after. Unless `compare` is
+ * false, all must give the first one's answer. Returns { medianMs, p90Ms } by name.
+ */
+export async function contest(runners, rounds, { compare = true } = {}) {
+  const entries = Object.entries(runners);
+  try {
+    if (compare) await checkAnswers(entries);
+    for (const [, { run }] of entries) {
+      const start = performance.now();
+      for (let i = 0; i < 25 && (i < 3 || performance.now() - start < 700); i++) await run();
+    }
+    const timings = await measure(
+      entries.map(([, runner]) => runner),
+      { rounds, sliceMs: 100 },
+    );
+    return Object.fromEntries(
+      entries.map(([name], i) => {
+        const { medianMs, p90Ms } = timings[i];
+        return [name, { medianMs: Number(medianMs.toFixed(4)), p90Ms: Number(p90Ms.toFixed(4)) }];
+      }),
+    );
+  } finally {
+    for (const [, runner] of entries) await runner.dispose();
+  }
+}

@@ -1,0 +1,25 @@
+/** The networks of the benchmark table: those of the package's registry, in the order of the table. */
+import { createModel, hasModel, initializeWeights } from '../../dist/index.js';
+
+const wanted = [
+  'ghostnet-0.5x',
+  'ghostnet-1.0x',
+  'ghostnet-1.3x',
+  'mobilenetv2_100',
+  'mobilenetv3_large_100',
+  'resnet50',
+  'ghost-resnet50-s2',
+  'ghost-resnet50-s4',
+  'vgg16-cifar',
+  'ghost-vgg16-cifar',
+];
+
+/** [name, graph, weights] of each; `only` names some. */
+export function* benchNetworks(only) {
+  for (const name of wanted) {
+    if (only && !only.includes(name)) continue;
+    if (!hasModel(name)) continue;
+    const graph = createModel(name);
+    yield [name, graph, initializeWeights(graph, 1)];
+  }
+}
