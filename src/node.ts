@@ -33,7 +33,9 @@ export { readPytorch } from './formats/pytorch.js';
 export { readSafetensors, writeSafetensors } from './formats/safetensors.js';
 export {
   createTrainer,
+  type MemoryPlan,
   type OptimizerOptions,
+  planTraining,
   type StepInput,
   type StepResult,
   Trainer,

@@ -21,7 +21,7 @@ import {
   type OptimizerRule,
 } from './kernels/optimizer.js';
 import { beginLowering, lowerTraining } from './lower.js';
-import { align, isDense, placeMaps, quadsOf, type View } from './maps.js';
+import { align, isDense, type MapBuffer, placeMaps, quadsOf, type View } from './maps.js';
 
 export interface TrainingOptions {
   readonly batch: number;
@@ -36,6 +36,8 @@ export interface TrainingOptions {
   readonly clipNorm: number;
   /** Keep a moving average of the weights. */
   readonly average: boolean;
+  /** Make outputs of batch norm again in the backward pass instead of keeping them. */
+  readonly recompute: boolean;
 }
 
 /** Bytes of the parts of the plan. */
@@ -52,7 +54,8 @@ export interface MemoryPlan {
 export interface CompiledTraining {
   readonly graph: Graph;
   readonly options: TrainingOptions;
-  readonly wasm: Uint8Array;
+  /** The module's bytes. */
+  readonly module: () => Uint8Array;
   /** A module for the same memory whose `step<i>` functions do single steps for the whole batch. */
   readonly profileModule: () => Uint8Array;
   readonly steps: readonly Step[];
@@ -76,7 +79,7 @@ export interface CompiledTraining {
   /** Floats of a row of logits or targets. */
   readonly rowFloats: number;
   readonly imageFloats: number;
-  /** Maps that hold a forward value until the end of the step, in forward order. */
+  /** Maps that hold a forward value until the end of the forward pass, in forward order. */
   readonly values: readonly { readonly node: string; readonly view: View }[];
   /** Words with constant contents. */
   readonly tables: readonly Block[];
@@ -113,7 +116,13 @@ export function compileTraining(graph: Graph, options: TrainingOptions): Compile
   const [hard, soft] = [context.block(batch * row), context.block(batch * row)];
   const logSums = context.block(batch * 8);
   const sharpBlock = context.block(batch * 8);
-  lowerTraining(lowering, () => {
+  let values: CompiledTraining['values'] = [];
+  let forwardSteps = 0;
+  lowerTraining(lowering, options.recompute, () => {
+    values = training.forward
+      .filter((node) => node.kind !== 'input')
+      .map((node) => ({ node: node.name, view: lowering.view(node.name) }));
+    forwardSteps = context.steps.length;
     const { to } = context.target(training.output, output, 0);
     const part = (spec: LossSpec, targets: Block, sums: Block): void =>
       context.step(
@@ -217,7 +226,7 @@ export function compileTraining(graph: Graph, options: TrainingOptions): Compile
   return {
     graph,
     options,
-    wasm: assemble(steps, { isa, shares: context.shares, pages }),
+    module: () => assemble(steps, { isa, shares: context.shares, pages }),
     profileModule: () => assemble(steps, { isa, shares: context.shares, pages, profile: whole }),
     steps,
     shares: context.shares,
@@ -245,11 +254,21 @@ export function compileTraining(graph: Graph, options: TrainingOptions): Compile
     classes: output.channels,
     rowFloats: quads * 4,
     imageFloats: context.imageFloats,
-    values: training.forward
-      .filter((node) => node.kind !== 'input')
-      .map((node) => ({ node: node.name, view: lowering.view(node.name) })),
+    values: values.filter(({ view: { buffer } }) => isKept(buffer, context.buffers, forwardSteps)),
     tables: context.blocks.filter((block) => block.data !== undefined),
   };
+}
+
+/** Whether no later step of the forward pass writes another map to the buffer's place. */
+function isKept(buffer: MapBuffer, all: readonly MapBuffer[], forwardSteps: number): boolean {
+  return !all.some(
+    (other) =>
+      other !== buffer &&
+      other.last >= 0 &&
+      other.address === buffer.address &&
+      other.first > buffer.first &&
+      other.first < forwardSteps,
+  );
 }
 
 /** Zeroes the thread's own gradients. */

@@ -3,6 +3,7 @@
  * of the whole batch, scale and shift in one pass with the activation. Backward: the same with du.
  */
 import type { BatchNormActivationNode } from '../../autodiff/nodes.js';
+import type { ActivationName } from '../../graph/nodes.js';
 import { emitActivation } from '../kernels/kernel.js';
 import type { LoweringContext, ParameterSlot } from './context.js';
 import { emitActivationGradient } from './kernels/activation-gradient.js';
@@ -19,6 +20,7 @@ import { quadsOf, strides, type View } from './maps.js';
 /** Per-thread results of the forward step that the backward step reads. */
 export interface NormState {
   readonly z: View;
+  readonly activation: ActivationName | null;
   /** Address of the thread's [scale / sigma, shift', mean, 1 / sigma]. */
   readonly coefficients: (thread: number) => number;
   readonly scale: ParameterSlot;
@@ -99,28 +101,35 @@ export function lowerBatchNorm(
     'first',
   );
   context.program = program;
+  const state = { z, activation, coefficients: result.at, scale, shift };
+  applyNorm(context, state, y);
+  return state;
+}
+
+/** y = activation(z * scale / sigma + shift'). */
+export function applyNorm(context: LoweringContext, state: NormState, y: View): void {
+  const { z, activation, coefficients } = state;
+  const vector = quadsOf(z.channels) * 16;
   context.map(
     `norm ${activation}`,
     [z],
     y,
-    { count: 2, step: vector, image: 0, at: ({ thread }) => result.at(thread) },
+    { count: 2, step: vector, image: 0, at: ({ thread }) => coefficients(thread) },
     (f, { inputs: [x = 0], coefficients: [a = 0, b = 0] }) => {
       f.get(x).get(a).op('f32x4Mul').get(b).op('f32x4Add');
       emitActivation(f, activation);
     },
   );
-  return { z, coefficients: result.at, scale, shift };
 }
 
 /** dz from dy; `start`: what it is added to. */
 export function lowerBatchNormGradient(
   context: LoweringContext,
-  { activation }: BatchNormActivationNode,
   state: NormState,
   dy: View,
   dz: { readonly to: View; readonly start: View | undefined } | undefined,
 ): void {
-  const { z, scale, shift } = state;
+  const { z, activation, scale, shift } = state;
   const quads = quadsOf(z.channels);
   const vector = quads * 16;
   const { height, width } = z.buffer;

@@ -109,7 +109,7 @@ export function lowerGradient(lowering: Lowering, gradient: GradientNode): void 
       if (!state) return;
       // the value's gradient is taken after the sums, so that its memory may be the output's
       const dz = wanted(first) ? context.target(first, x, borderOf(first)) : undefined;
-      lowerBatchNormGradient(context, node, state, g, dz);
+      lowerBatchNormGradient(context, state, g, dz);
       return;
     }
     case 'activation':

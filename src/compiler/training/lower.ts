@@ -11,7 +11,8 @@ import type { NormState } from './lower-batch-norm.js';
 import { asConvolution, gradientBorder, type TraitsOf } from './lower-convolution.js';
 import { lowerForward } from './lower-forward.js';
 import { lowerGradient } from './lower-gradient.js';
-import type { View } from './maps.js';
+import type { MapBuffer, View } from './maps.js';
+import { remake } from './recompute.js';
 
 export interface Lowering {
   readonly context: LoweringContext;
@@ -134,8 +135,11 @@ export function isView(
   }
 }
 
-/** Emits all forward and backward steps. `onLoss` emits the loss between them. */
-export function lowerTraining(lowering: Lowering, onLoss: () => void): void {
+/**
+ * Emits all forward and backward steps. `onLoss` emits the loss between them; `recompute`: outputs of batch norm are not
+ * kept for the backward pass.
+ */
+export function lowerTraining(lowering: Lowering, recompute: boolean, onLoss: () => void): void {
   const { context, training } = lowering;
   context.phase = 'forward';
   for (const node of training.forward) {
@@ -148,8 +152,10 @@ export function lowerTraining(lowering: Lowering, onLoss: () => void): void {
   onLoss();
   context.phase = 'backward';
   context.barrier();
+  const remade = new Set<MapBuffer>();
   for (const gradient of training.backward) {
     context.node = gradient.of.name;
+    if (recompute) remake(lowering, gradient.of, remade);
     lowerGradient(lowering, gradient);
     context.release(gradient.of.name);
   }
