@@ -13,9 +13,11 @@ import { registerModels } from './models.js';
 import { registerProfile } from './profile.js';
 import { registerPull } from './pull.js';
 import { reportError, UsageError } from './report-error.js';
+import { registerTrain } from './train.js';
 
 const registers: readonly Register[] = [
   registerClassify,
+  registerTrain,
   registerProfile,
   registerBench,
   registerPull,

@@ -40,6 +40,10 @@ export interface AugmentOptions {
     readonly contrast?: number;
     readonly saturation?: number;
   };
+  /** Probability that a picture loses its colours; half of those get a photograph's brown tone (sepia). */
+  readonly monochrome?: number;
+  /** Probability that a picture is blurred by the 3x3 binomial kernel, as if enlarged from fewer pixels. */
+  readonly soften?: number;
   /** Cubuk et al. 2019: how many operations, and their strength 0..10. */
   readonly randAugment?: { readonly operations: number; readonly magnitude: number };
   /** Side of a square that is set to the mean colour (DeVries and Taylor 2017). */
@@ -141,6 +145,34 @@ function jitter(
   }
 }
 
+/** Grey values, in place; with `tone` from white over brown to black, as old prints are. */
+function monochrome({ data }: RgbPicture, tone: number): void {
+  for (let i = 0; i < data.length; i += 3) {
+    const grey = 0.299 * data[i]! + 0.587 * data[i + 1]! + 0.114 * data[i + 2]!;
+    const depth = tone * (grey / 255) * (1 - grey / 255) * 4;
+    data[i] = clamp(grey + 30 * depth);
+    data[i + 1] = clamp(grey + 6 * depth);
+    data[i + 2] = clamp(grey - 38 * depth);
+  }
+}
+
+/** The 3x3 binomial blur [1 2 1] x [1 2 1] / 16; the border repeats. */
+function soften({ width, height, data }: RgbPicture): RgbPicture {
+  const out = new Uint8Array(data.length);
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++)
+      for (let c = 0; c < 3; c++) {
+        const row = (at: number): number => {
+          const base = Math.min(Math.max(at, 0), height - 1) * width;
+          const left = data[(base + Math.max(x - 1, 0)) * 3 + c]!;
+          const right = data[(base + Math.min(x + 1, width - 1)) * 3 + c]!;
+          return left + 2 * data[(base + x) * 3 + c]! + right;
+        };
+        out[(y * width + x) * 3 + c] = (row(y - 1) + 2 * row(y) + row(y + 1) + 8) >> 4;
+      }
+  return { width, height, data: out };
+}
+
 /** Sets a square around a random pixel to `fill`, in place; the part beyond the edge is lost. */
 function cutout(picture: RgbPicture, side: number, fill: readonly number[], random: Random): void {
   const top = random.below(picture.height) - (side >> 1);
@@ -188,6 +220,9 @@ export function augmentPicture(
   if (mirrored) flipInPlace(out);
   if (options.randAugment) out = randAugment(out, options.randAugment, random);
   if (options.colorJitter) jitter(out, options.colorJitter, random);
+  if (options.monochrome && random.uniform() < options.monochrome)
+    monochrome(out, random.uniform() < 0.5 ? 0 : random.uniform());
+  if (options.soften && random.uniform() < options.soften) out = soften(out);
   if (options.cutout)
     cutout(
       out,

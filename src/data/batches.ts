@@ -5,9 +5,10 @@
  * Shape legend: images [N, 3, size, size] floats, normalised; targets [N] class indices, or [N, classes] shares (mixup).
  */
 import { rangeError } from '../errors.js';
+import type { Preprocessing } from '../graph/graph.js';
 import { type AugmentOptions, augmentPicture, betaShare, fitSquare } from './augment.js';
 import type { RgbPicture } from './picture.js';
-import { normaliseInto } from './preprocess.js';
+import { fitPicture, normaliseInto } from './preprocess.js';
 import { mixSeeds, sampleRandom, shuffled } from './sampling.js';
 
 /** Pictures by index with their classes. */
@@ -24,8 +25,10 @@ export interface BatchRecipe {
   readonly mean: readonly number[];
   readonly std: readonly number[];
   readonly seed: number;
-  /** Absent: the middle of each picture, unchanged. */
+  /** Absent: the pictures unchanged, prepared as for inference. */
   readonly augment?: AugmentOptions;
+  /** How pictures are prepared without augmentation; absent: the middle at `size`. */
+  readonly preprocessing?: Preprocessing;
 }
 
 /** The indices of one batch and the epoch they are drawn in. */
@@ -70,7 +73,7 @@ export async function assembleBatch(
   recipe: BatchRecipe,
   request: BatchRequest,
 ): Promise<Batch> {
-  const { size, classes, mean, std, seed, augment } = recipe;
+  const { size, classes, mean, std, seed, augment, preprocessing } = recipe;
   const { epoch, indices } = request;
   const length = 3 * size * size;
   const images = new Float32Array(indices.length * length);
@@ -84,7 +87,9 @@ export async function assembleBatch(
           firstFlip: (mixSeeds(seed, index, 4) & 1) === 1,
           mean,
         })
-      : fitSquare(picture, size);
+      : preprocessing
+        ? fitPicture(picture, preprocessing, size, size)
+        : fitSquare(picture, size);
     normaliseInto(fitted, mean, std, images, i * length);
     labels[i] = source.labels[index]!;
   }

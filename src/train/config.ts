@@ -90,6 +90,8 @@ const augment = v.strictObject({
       saturation: v.exactOptional(share),
     }),
   ),
+  monochrome: v.exactOptional(share),
+  soften: v.exactOptional(share),
   randAugment: v.exactOptional(
     v.strictObject({ operations: whole(0), magnitude: v.pipe(v.number(), v.minValue(0), v.maxValue(10)) }),
   ),
@@ -119,6 +121,8 @@ const settings = v.strictObject({
   inputSize: v.exactOptional(whole(8)),
   ratio: v.exactOptional(whole(1)),
   cheapKernel: v.exactOptional(v.picklist([1, 3, 5, 7])),
+  dropout: v.exactOptional(v.pipe(share, v.maxValue(0.9))),
+  dtype: v.exactOptional(v.picklist(['f32', 'f16'])),
   from: v.exactOptional(v.string()),
   freeze: v.exactOptional(v.array(v.string())),
   learningRates: v.exactOptional(v.array(v.strictObject({ match: v.string(), factor: notNegative }))),
@@ -149,6 +153,9 @@ export interface RunConfig extends Omit<Recipe, 'summary'> {
   readonly inputSize?: number;
   readonly ratio?: number;
   readonly cheapKernel?: number;
+  readonly dropout?: number;
+  /** Of the model file. */
+  readonly dtype: 'f32' | 'f16';
   /** Model file to start from. */
   readonly from?: string;
   /** Patterns of parameter names (`*` matches any text) that stay as they are. */
@@ -243,6 +250,7 @@ export function resolveConfig(
     freeze: [],
     learningRates: [],
     badPictures: 'stop',
+    dtype: 'f32',
     ...base,
     ...rest,
     recipe: name,

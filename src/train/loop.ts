@@ -7,13 +7,12 @@ import type { Batch, BatchRequest } from '../data/batches.js';
 import { EnvironmentError } from '../errors.js';
 import type { Weights } from '../graph/graph.js';
 import type { Evaluation } from './metrics.js';
-import { MovingAverage } from './moving-average.js';
 import { learningRateAt, type Schedule } from './schedule.js';
 
 /** What the loop needs of the engine. */
 export interface StepEngine {
   step(batch: Batch, learningRate: number): Promise<{ readonly loss: number; readonly correct: number }>;
-  /** A copy of the current weights, statistics included. */
+  /** A copy of the weights that the run gives (their moving average where one is kept), statistics included. */
   weights(): Weights;
   /** The first node, in forward order, whose output holds a NaN or an infinity; undefined when unknown. */
   firstNonFinite(): string | undefined;
@@ -32,6 +31,8 @@ export interface EpochRow {
   readonly validationAccuracy: number | null;
   readonly seconds: number;
   readonly imagesPerSecond: number;
+  /** Share of the time in which the step waited for its batch. */
+  readonly waiting: number;
 }
 
 /** Where a run is: everything but the tensors that the same bits need. */
@@ -44,7 +45,8 @@ export interface Progress {
   readonly lossSum: number;
   readonly correct: number;
   readonly seconds: number;
-  readonly averageUpdates: number;
+  /** Of those, how many the step waited for batches. */
+  readonly waited: number;
   readonly history: readonly EpochRow[];
   readonly best: { readonly epoch: number; readonly accuracy: number; readonly loss: number } | null;
 }
@@ -55,7 +57,7 @@ export const freshProgress: Progress = {
   lossSum: 0,
   correct: 0,
   seconds: 0,
-  averageUpdates: 0,
+  waited: 0,
   history: [],
   best: null,
 };
@@ -70,6 +72,8 @@ export interface StepReport {
   readonly loss: number;
   readonly accuracy: number;
   readonly imagesPerSecond: number;
+  /** Share of the epoch's time in which the step waited for its batch. */
+  readonly waiting: number;
   readonly secondsLeft: number;
 }
 
@@ -78,12 +82,12 @@ export interface LoopHooks {
   batches(requests: readonly BatchRequest[]): AsyncIterable<Batch>;
   /** Absent: no validation pictures; the last epoch is taken. */
   validate?(weights: Weights): Promise<Evaluation>;
-  /** Called at the end of each epoch and when the run is interrupted. */
-  saveLast(progress: Progress, average: Weights | undefined): Promise<void>;
+  /** Called at the end of each epoch, every `saveEverySeconds`, and when the run is interrupted. */
+  saveLast(progress: Progress): Promise<void>;
   /** Called when an epoch is the best so far, with the weights that were validated. */
   saveBest(weights: Weights, progress: Progress): Promise<void>;
   onStep?(report: StepReport): void;
-  onEpoch?(row: EpochRow): void;
+  onEpoch?(row: EpochRow): void | Promise<void>;
 }
 
 export interface LoopOptions {
@@ -94,11 +98,9 @@ export interface LoopOptions {
   readonly epochRequests: (epoch: number) => readonly BatchRequest[];
   readonly learningRate: number;
   readonly schedule: Schedule;
-  /** Decay of the moving average; 0: none. */
-  readonly ema: number;
   readonly start?: Progress;
-  /** The moving average of a resumed run. */
-  readonly average?: Weights;
+  /** Longest time without a checkpoint. Default 300. */
+  readonly saveEverySeconds?: number;
   readonly signal?: AbortSignal;
   readonly hooks: LoopHooks;
 }
@@ -139,17 +141,16 @@ function breathe(): Promise<void> {
  */
 export async function runLoop(options: LoopOptions): Promise<LoopOutcome> {
   const { engine, epochs, batch, hooks, signal } = options;
+  const saveEvery = (options.saveEverySeconds ?? 300) * 1000;
   let progress = options.start ?? freshProgress;
-  const average =
-    options.ema > 0
-      ? new MovingAverage(options.average ?? engine.weights(), options.ema, progress.averageUpdates)
-      : undefined;
+  let saved = performance.now();
 
   while (progress.epoch < epochs) {
     const requests = options.epochRequests(progress.epoch);
     const stepsPerEpoch = requests.length;
     let { stepInEpoch, lossSum, correct } = progress;
     const before = progress.seconds;
+    let waited = progress.waited;
     const started = performance.now();
     const firstStep = stepInEpoch;
     const elapsed = (): number => (performance.now() - started) / 1000;
@@ -162,16 +163,17 @@ export async function runLoop(options: LoopOptions): Promise<LoopOutcome> {
       lossSum,
       correct,
       seconds: before + elapsed(),
-      averageUpdates: average?.updates ?? 0,
+      waited,
     });
 
+    let asked = performance.now();
     for await (const made of hooks.batches(requests.slice(firstStep))) {
+      waited += (performance.now() - asked) / 1000;
       const step = progress.epoch * stepsPerEpoch + stepInEpoch;
       learningRate = rateAt(step);
       const { loss, correct: right } = await engine.step(made, learningRate);
       if (!Number.isFinite(loss))
         throw new DivergedError(progress.epoch + 1, step + 1, loss, engine.firstNonFinite());
-      average?.update(engine.weights());
       stepInEpoch++;
       lossSum += loss;
       correct += right;
@@ -185,18 +187,24 @@ export async function runLoop(options: LoopOptions): Promise<LoopOutcome> {
         loss: lossSum / stepInEpoch,
         accuracy: correct / (stepInEpoch * batch),
         imagesPerSecond: rate,
+        waiting: waited / (before + elapsed()),
         secondsLeft: (((epochs - progress.epoch) * stepsPerEpoch - stepInEpoch) * batch) / rate,
       });
       await breathe();
       if (signal?.aborted) {
         progress = now();
-        await hooks.saveLast(progress, average?.weights);
+        await hooks.saveLast(progress);
         return { state: 'interrupted', progress };
       }
+      if (performance.now() - saved > saveEvery && stepInEpoch < stepsPerEpoch) {
+        await hooks.saveLast(now());
+        saved = performance.now();
+      }
+      asked = performance.now();
     }
 
     const seconds = before + elapsed();
-    const weights = average?.weights ?? engine.weights();
+    const weights = engine.weights();
     const validation = await hooks.validate?.(weights);
     const row: EpochRow = {
       epoch: progress.epoch + 1,
@@ -208,6 +216,7 @@ export async function runLoop(options: LoopOptions): Promise<LoopOutcome> {
       validationAccuracy: validation?.top1 ?? null,
       seconds,
       imagesPerSecond: (stepsPerEpoch * batch) / seconds,
+      waiting: waited / seconds,
     };
     const { best } = progress;
     const better =
@@ -221,7 +230,7 @@ export async function runLoop(options: LoopOptions): Promise<LoopOutcome> {
       lossSum: 0,
       correct: 0,
       seconds: 0,
-      averageUpdates: average?.updates ?? 0,
+      waited: 0,
       history: [...progress.history, row],
       best: better
         ? {
@@ -232,8 +241,9 @@ export async function runLoop(options: LoopOptions): Promise<LoopOutcome> {
         : best,
     };
     if (better) await hooks.saveBest(weights, progress);
-    await hooks.saveLast(progress, average?.weights);
-    hooks.onEpoch?.(row);
+    await hooks.saveLast(progress);
+    saved = performance.now();
+    await hooks.onEpoch?.(row);
     await breathe();
     if (signal?.aborted && progress.epoch < epochs) return { state: 'interrupted', progress };
   }
@@ -243,7 +253,7 @@ export async function runLoop(options: LoopOptions): Promise<LoopOutcome> {
 /** The header and rows of metrics.csv. */
 export function historyCsv(history: readonly EpochRow[]): string {
   const header =
-    'epoch,step,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds,images_per_second';
+    'epoch,step,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,seconds,images_per_second,waiting';
   const number = (value: number | null, digits: number): string =>
     value === null ? '' : String(Number(value.toFixed(digits)));
   const rows = history.map((row) =>
@@ -257,6 +267,7 @@ export function historyCsv(history: readonly EpochRow[]): string {
       number(row.validationAccuracy, 5),
       number(row.seconds, 2),
       number(row.imagesPerSecond, 1),
+      number(row.waiting, 4),
     ].join(','),
   );
   return `${[header, ...rows].join('\n')}\n`;

@@ -63,6 +63,25 @@ export const recipes = {
     clipNorm: 0,
     augment: { crop: { kind: 'pad', padding: 3 }, flip: 'alternating', cutout: 8 },
   },
+  'cifar-photo': {
+    summary:
+      'as cifar-fast, 18 epochs, and some pictures without colours or softened, as old photographs are',
+    epochs: 18,
+    batch: 128,
+    learningRate: 0.2,
+    schedule: { kind: 'oneCycle', up: 0.2 },
+    optimizer: sgd,
+    labelSmoothing: 0.1,
+    ema: 0.995,
+    clipNorm: 0,
+    augment: {
+      crop: { kind: 'pad', padding: 3 },
+      flip: 'alternating',
+      colorJitter: { brightness: 0.15, contrast: 0.15 },
+      monochrome: 0.1,
+      soften: 0.05,
+    },
+  },
   'cifar-30': {
     summary: '30 epochs of one-cycle SGD for 32x32 pictures',
     epochs: 30,
