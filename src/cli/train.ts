@@ -83,7 +83,7 @@ Recipes (--recipe):
 ${recipeHelp}
 
 Ctrl-C finishes the current step, writes a checkpoint and ends with exit code 130; --resume goes on from it with the
-same bits as an unbroken run. The run folder holds config.json, metrics.csv, last and best.safetensors, report.html.
+same bits as an unbroken run; with --epochs N the rest of the run is stretched or shortened. The run folder holds config.json, metrics.csv, last and best.safetensors, report.html.
 
 Examples:
   ghostnet data cifar10 data/cifar10
@@ -176,7 +176,7 @@ async function trainCommand(
 ): Promise<number> {
   if (flags.resume !== undefined && (network !== undefined || Object.keys(flags).some(isNewSetting)))
     throw new UsageError(
-      '--resume goes on with the settings of the run; give nothing else with it (but --json)',
+      '--resume goes on with the settings of the run; only --epochs (another length) and --json go with it',
     );
   const config = flags.resume === undefined ? await configOf(network, flags) : undefined;
   const folder =
@@ -196,6 +196,7 @@ async function trainCommand(
     const outcome = await runTraining({
       folder,
       ...(config ? { config } : {}),
+      ...(typeof flags['epochs'] === 'number' ? { epochs: flags['epochs'] } : {}),
       command: `ghostnet ${['train', ...commandWords(command)].join(' ')}`,
       signal: controller.signal,
       ...view,
@@ -215,7 +216,7 @@ async function trainCommand(
 }
 
 function isNewSetting(name: string): boolean {
-  return !['resume', 'json'].includes(name);
+  return !['resume', 'epochs', 'json'].includes(name);
 }
 
 /** The words after `train`, quoted where a shell would need it. */

@@ -28,10 +28,21 @@ export interface RunFacts {
   readonly command: string;
 }
 
+/** The length of a run was changed when it went on. */
+export interface RunChange {
+  /** Epochs and steps of the next one that were done by then. */
+  readonly epoch: number;
+  readonly step: number;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** What config.json holds. */
 export interface RunFile {
   readonly config: RunConfig;
   readonly facts: RunFacts;
+  /** Absent: the run is as it was started. */
+  readonly changes?: readonly RunChange[];
 }
 
 export function runPaths(folder: string) {
@@ -92,7 +103,12 @@ export async function createRunFolder(folder: string, file: RunFile): Promise<vo
   } catch (cause) {
     throw new EnvironmentError('FILE_UNWRITABLE', `"${folder}": ${(cause as Error).message}`, { cause });
   }
-  await writeFileAtomically(paths.config, `${JSON.stringify(file, null, 2)}\n`);
+  await writeRunFile(folder, file);
+}
+
+/** Writes config.json. */
+export async function writeRunFile(folder: string, file: RunFile): Promise<void> {
+  await writeFileAtomically(runPaths(folder).config, `${JSON.stringify(file, null, 2)}\n`);
 }
 
 /** Reads a run's config.json. Throws EnvironmentError `RUN_MISSING` or FormatError `RUN_DAMAGED`. */

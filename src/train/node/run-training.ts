@@ -2,22 +2,28 @@
  * A whole run: from a configuration to a run folder with metrics, checkpoints, the model and the report. Says what
  * happens through `RunEvents`; draws nothing on a terminal (cli/train.ts).
  */
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { cifar10TestFile } from '../../data/cifar10.js';
 import { findCifar10, loadCifar10 } from '../../data/node/cifar10-files.js';
 import type { PictureStore } from '../../data/node/picture-store.js';
-import { FormatError } from '../../errors.js';
+import { FormatError, rangeError } from '../../errors.js';
 import { readModelFile, writeFileAtomically, writeModelFile } from '../../formats/node/model-file.js';
 import type { Graph } from '../../graph/graph.js';
 import type { RunConfig } from '../config.js';
 import type { Trainer } from '../engine.js';
-import { type EpochRow, historyCsv, type StepReport } from '../loop.js';
+import { DivergedError, type EpochRow, historyCsv, type Progress, type StepReport } from '../loop.js';
 import type { Evaluation } from '../metrics.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { evaluateStore } from './evaluate-store.js';
 import { configuredSide, prepareNetwork } from './prepare-network.js';
-import { createRunFolder, type RunFile, readRunFile, runFacts, runPaths } from './run-folder.js';
+import {
+  createRunFolder,
+  type RunFile,
+  readRunFile,
+  runFacts,
+  runPaths,
+  writeRunFile,
+} from './run-folder.js';
 import { type Teacher, trainNetwork } from './train-network.js';
 import { openTrainingData, type TrainingData } from './training-data.js';
 import { writeReport } from './write-report.js';
@@ -50,6 +56,8 @@ export interface RunOptions extends RunEvents {
   readonly folder: string;
   /** Absent: the run in `folder` goes on. */
   readonly config?: RunConfig;
+  /** Another length for a run that goes on; its schedule is stretched or shortened from here on. */
+  readonly epochs?: number;
   /** Kept in the run's config.json. */
   readonly command: string;
   readonly signal?: AbortSignal;
@@ -62,10 +70,37 @@ async function openTeacher(config: RunConfig): Promise<Teacher | undefined> {
   return { graph, weights, temperature: teacher.temperature, weight: teacher.weight };
 }
 
-/** What must not change between the parts of a run. */
+/** What must not change between the parts of a run (the length may, see `RunChange`). */
 function identityOf(config: RunConfig): string {
-  const { out: _, data: __, workers: ___, ...rest } = config;
+  const { out: _, data: __, workers: ___, epochs: ____, ...rest } = config;
   return JSON.stringify(rest);
+}
+
+/** A run that goes on with `epochs` in all. Throws RangeError `RUN_LENGTH`. */
+function withLength(run: RunFile, epochs: number | undefined, progress: Progress | undefined): RunFile {
+  const { config, changes = [] } = run;
+  if (epochs === undefined || epochs === config.epochs || !progress) return run;
+  if (epochs < progress.epoch || (epochs === progress.epoch && progress.stepInEpoch > 0))
+    throw rangeError(
+      'RUN_LENGTH',
+      `epochs: given ${epochs}, but the run has done ${progress.epoch} and ${progress.stepInEpoch} steps`,
+    );
+  const change = {
+    epoch: progress.epoch,
+    step: progress.stepInEpoch,
+    from: config.epochs,
+    to: epochs,
+  };
+  return { ...run, config: { ...config, epochs }, changes: [...changes, change] };
+}
+
+/** A diverged training's error with the place of its last good checkpoint. */
+function withCheckpoint(error: unknown, last: string): unknown {
+  if (!(error instanceof DivergedError)) return error;
+  error.message += existsSync(last)
+    ? `; the last good checkpoint is "${last}"`
+    : '; it came before the first checkpoint';
+  return error;
 }
 
 /**
@@ -76,9 +111,11 @@ function identityOf(config: RunConfig): string {
 export async function runTraining(options: RunOptions): Promise<RunOutcome> {
   const { folder } = options;
   const paths = runPaths(folder);
-  const run: RunFile = options.config
+  const begun: RunFile = options.config
     ? { config: options.config, facts: await runFacts(options.command) }
     : await readRunFile(folder);
+  const checkpoint = options.config ? undefined : await readCheckpoint(paths.last);
+  const run = withLength(begun, options.epochs, checkpoint?.progress);
   const { config } = run;
   const side = await configuredSide(config);
   const data = await openTrainingData(config.data, {
@@ -90,7 +127,6 @@ export async function runTraining(options: RunOptions): Promise<RunOutcome> {
   });
   const { graph, weights } = await prepareNetwork(config, data.classes, data.kind);
   const teacher = await openTeacher(config);
-  const checkpoint = options.config ? undefined : await readCheckpoint(paths.last);
   if (checkpoint && checkpoint.identity !== identityOf(config))
     throw new FormatError(
       'RUN_DAMAGED',
@@ -99,7 +135,7 @@ export async function runTraining(options: RunOptions): Promise<RunOutcome> {
   if (options.config) {
     await createRunFolder(folder, run);
     if (data.split) await writeFileAtomically(paths.split, `${JSON.stringify(data.split, null, 2)}\n`);
-  }
+  } else await writeRunFile(folder, run);
   const { onStart, onStep, onEpoch, signal } = options;
   const result = await trainNetwork({
     graph,
@@ -132,6 +168,8 @@ export async function runTraining(options: RunOptions): Promise<RunOutcome> {
     onCheckpoint: (state, progress) =>
       writeCheckpoint(paths.last, { state, progress, identity: identityOf(config) }),
     onBest: (best) => writeModelFile(paths.best, graph, best),
+  }).catch((error: unknown) => {
+    throw withCheckpoint(error, paths.last);
   });
   const bestEpoch = result.progress.best?.epoch ?? null;
   const common = { state: result.state, config, folder, bestEpoch };
@@ -149,7 +187,6 @@ export async function runTraining(options: RunOptions): Promise<RunOutcome> {
     onProgress: (done) => options.onEvaluate?.(done, held.indices.length),
   });
   await writeReport(paths, { run, data, held, evaluation, progress: result.progress, graph: saved.graph });
-  await rm(`${paths.last}.tmp`, { force: true });
   return {
     ...common,
     report: paths.report,
@@ -174,7 +211,7 @@ async function heldOut(config: RunConfig, data: TrainingData): Promise<HeldOut> 
         of: 'test',
         store,
         indices: Int32Array.from({ length: store.labels.length }, (_, i) => i),
-        nameOf: (index) => `${join(cifar10TestFile)}, picture ${index}`,
+        nameOf: (index) => `${cifar10TestFile}, picture ${index}`,
       };
   }
   const indices = data.validation.length > 0 ? data.validation : data.train;

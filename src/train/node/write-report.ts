@@ -68,6 +68,10 @@ export async function writeReport(paths: ReturnType<typeof runPaths>, input: Rep
         ],
         ['left out', `${data.split?.skipped.length ?? 0} pictures that could not be decoded`],
         ['recipe', `${config.recipe}, ${config.epochs} epochs of batch ${config.batch}, seed ${config.seed}`],
+        ...(run.changes ?? []).map(({ epoch, step, from, to }): [string, string] => [
+          'changed',
+          `from ${from} to ${to} epochs, after epoch ${epoch} and ${step} steps`,
+        ]),
         ['chosen epoch', `${progress.best?.epoch ?? 'last'}, by validation`],
         ['time of the epochs', `${(seconds / 60).toFixed(1)} minutes, ${config.threads} thread(s)`],
         [

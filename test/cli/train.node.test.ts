@@ -1,0 +1,168 @@
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readModelFile } from '../../src/formats/node/model-file.js';
+import { ghostnet } from './run-command.js';
+import { drawCifar10, drawFolder, drawnClasses, drawRecords, writeTiny } from './training-fixtures.js';
+
+let folder: string;
+const run = (...args: string[]) => ghostnet(args, { cwd: folder });
+const bytes = (file: string) => readFile(join(folder, file));
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ghostnet-train-'));
+  await drawFolder(join(folder, 'photos'), 24);
+  await drawCifar10(join(folder, 'cifar'), 24);
+  await writeTiny(join(folder, 'tiny.safetensors'), 3, 16);
+  await writeTiny(join(folder, 'tiny10.safetensors'), 10, 32);
+  const settings = [
+    'network: tiny.safetensors',
+    'data: photos',
+    'recipe: folder',
+    'epochs: 12',
+    'batch: 8',
+    'learningRate: 0.1',
+    'augment: { crop: { kind: pad, padding: 1 }, flip: random }',
+  ];
+  await writeFile(join(folder, 'photos.yaml'), settings.join('\n'));
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('ghostnet train', () => {
+  it('trains on a folder and leaves model, checkpoints, metrics and a report without outside references', async () => {
+    const { code, stdout, stderr } = await run('train', '--config', 'photos.yaml', '--out', 'a.safetensors');
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('epoch  12') });
+    expect(stdout).toMatch(/^a\.safetensors: (9\d|100)\.\d\d % of the validation pictures right\n/);
+    expect((await readdir(join(folder, 'a-run'))).sort()).toEqual([
+      'best.safetensors',
+      'config.json',
+      'evaluation.json',
+      'last.safetensors',
+      'metrics.csv',
+      'report.html',
+      'split.json',
+    ]);
+    const { graph } = await readModelFile(join(folder, 'a.safetensors'));
+    expect(graph.meta.labels).toEqual(drawnClasses);
+    const metrics = (await readFile(join(folder, 'a-run/metrics.csv'), 'utf8')).trim().split('\n');
+    expect(metrics).toHaveLength(13);
+    expect(metrics[12]).toMatch(/^12,84,/);
+    const report = await readFile(join(folder, 'a-run/report.html'), 'utf8');
+    expect(report.match(/<svg/g)).toHaveLength(4);
+    expect(report).not.toMatch(/(src|href)="(?!data:)/);
+    const { config, facts } = JSON.parse(await readFile(join(folder, 'a-run/config.json'), 'utf8'));
+    expect(config).toMatchObject({ seed: 1, batch: 8, network: 'tiny.safetensors', recipe: 'folder' });
+    expect(facts).toMatchObject({
+      node: process.version,
+      command: 'ghostnet train --config photos.yaml --out a.safetensors',
+    });
+    const answer = await run('classify', 'photos/disc/000.png', '--model', 'a.safetensors', '--json');
+    expect(JSON.parse(answer.stdout)[0].predictions[0].label).toBe('disc');
+  });
+
+  it('goes on after Ctrl-C with the same bits as the unbroken run', async () => {
+    const stopped = await ghostnet(['train', '--config', 'photos.yaml', '--out', 'b.safetensors'], {
+      cwd: folder,
+      onStart: (child) => {
+        child.stderr?.on('data', (text: string) => {
+          if (text.includes('epoch   3')) child.kill('SIGINT');
+        });
+      },
+    });
+    expect(stopped).toMatchObject({ code: 130, stdout: '' });
+    expect(stopped.stderr).toMatch(/go on with: ghostnet train --resume b-run\n$/);
+    expect(await run('train', '--config', 'photos.yaml', '--out', 'b.safetensors')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/\[RUN_EXISTS\].*--resume/),
+    });
+    const resumed = await run('train', '--resume', 'b-run', '--json');
+    expect(resumed).toMatchObject({ code: 0, stderr: expect.stringMatching(/going on in epoch [456]/) });
+    expect(JSON.parse(resumed.stdout)).toMatchObject({ out: 'b.safetensors', of: 'validation', epochs: 12 });
+    expect(await bytes('b.safetensors')).toEqual(await bytes('a.safetensors'));
+    const columns = (text: Buffer) =>
+      text
+        .toString()
+        .split('\n')
+        .map((row) => row.split(',').slice(0, 7).join());
+    expect(columns(await bytes('b-run/metrics.csv'))).toEqual(columns(await bytes('a-run/metrics.csv')));
+  });
+
+  it('goes on with another length when asked, and keeps a record of it', async () => {
+    expect((await run('train', '--resume', 'b-run', '--epochs', '3')).stderr).toMatch(/\[RUN_LENGTH\]/);
+    expect(await run('train', '--resume', 'b-run', '--epochs', '13')).toMatchObject({ code: 0 });
+    const { config, changes } = JSON.parse(await readFile(join(folder, 'b-run/config.json'), 'utf8'));
+    expect(config.epochs).toBe(13);
+    expect(changes).toEqual([{ epoch: 12, step: 0, from: 12, to: 13 }]);
+    expect((await bytes('b-run/metrics.csv')).toString().trim().split('\n')).toHaveLength(14);
+  });
+
+  it('says that a torn checkpoint is damaged and what to do', async () => {
+    await truncate(join(folder, 'b-run/last.safetensors'), 3000);
+    const torn = await run('train', '--resume', 'b-run');
+    expect(torn).toMatchObject({ code: 1, stdout: '' });
+    expect(torn.stderr).toMatch(/\[CHECKPOINT_DAMAGED\]: "b-run\/last\.safetensors".*best\.safetensors/);
+    expect((await run('train', '--resume', 'nowhere')).stderr).toMatch(/\[RUN_MISSING\]/);
+    expect(await run('train', '--resume', 'b-run', '--seed', '3')).toMatchObject({ code: 2 });
+  });
+
+  it('trains on CIFAR-10 records and reports the test batch', async () => {
+    const { code, stdout } = await run(
+      ...['train', 'tiny10.safetensors', '--data', 'cifar', '--out', 'c.safetensors', '--dtype', 'f16'],
+      ...['--epochs', '3', '--batch', '16', '--validation', '0.2', '--seed', '2'],
+      ...['--mixup', '0.4', '--cutout', '4', '--monochrome', '0.2', '--ema', '0.9', '--json'],
+    );
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ of: 'test', count: 24, epochs: 3 });
+    const { config } = JSON.parse(await readFile(join(folder, 'c-run/config.json'), 'utf8'));
+    expect(config).toMatchObject({ recipe: 'cifar-fast', ema: 0.9, dtype: 'f16', validation: 0.2 });
+    expect(config.augment).toMatchObject({ mixup: 0.4, cutout: 4, monochrome: 0.2 });
+  });
+
+  it('stops at a loss that is no number, naming step, layer and the checkpoint', async () => {
+    const { code, stderr } = await run(
+      ...['train', 'tiny10.safetensors', '--data', 'cifar', '--out', 'd.safetensors', '--epochs', '4'],
+      ...['--batch', '16', '--learning-rate', '1e18'],
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /\[TRAINING_DIVERGED\]: the loss is (NaN|Infinity) at step \d+ \(epoch \d\); the first layer with such a value is "[\w.]+".*first checkpoint/,
+    );
+  });
+
+  it('gives one clear error for each kind of bad data', async () => {
+    const train = (...args: string[]) =>
+      run('train', 'tiny.safetensors', '--out', 'x.safetensors', '--epochs', '1', '--batch', '8', ...args);
+    await drawFolder(join(folder, 'bad'), 8);
+    await writeFile(join(folder, 'bad/disc/000.png'), (await bytes('bad/disc/001.png')).subarray(0, 300));
+    await writeFile(join(folder, 'bad/down/zzz.jpg'), 'no picture');
+    const stopped = await train('--data', 'bad');
+    expect(stopped.stderr).toMatch(/\[DATA_BAD_PICTURE\]: 2 of 25 pictures .*--bad-pictures skip\n$/);
+    const skipped = await train('--data', 'bad', '--bad-pictures', 'skip');
+    expect(skipped).toMatchObject({ code: 0, stderr: expect.stringContaining('left out: 2 pictures') });
+    await rm(join(folder, 'photos/empty'), { recursive: true, force: true });
+    await writeFile(join(folder, 'label.bin'), drawRecords(20, 1).fill(200, 3073, 3074));
+    expect((await train('--data', 'label.bin')).stderr).toMatch(
+      /\[CIFAR_LABEL\].*record 1 has the label 200/,
+    );
+    expect((await train('--data', 'photos/disc')).stderr).toMatch(/\[DATA_ONE_CLASS\]/);
+    expect((await train('--data', 'nowhere')).stderr).toMatch(/\[DATA_FOLDER\]: nowhere: no such folder/);
+    expect((await train('--data', 'photos', '--freeze', 'nothing*', '--out', 'y')).stderr).toMatch(
+      /matches no parameter/,
+    );
+    expect((await train('--data', 'photos', '--batch', '500', '--out', 'y')).stderr).toMatch(
+      /\[BATCH_TOO_LARGE\]/,
+    );
+  });
+
+  it('says where a configuration is wrong, and what a command line lacks', async () => {
+    await writeFile(join(folder, 'wrong.yaml'), 'network: tiny.safetensors\nepochs: many\nlearningrate: 1\n');
+    const wrong = await run('train', '--config', 'wrong.yaml');
+    expect(wrong.code).toBe(1);
+    expect(wrong.stderr).toMatch(/\[CONFIG_INVALID\].*wrong\.yaml:2:9: epochs.*wrong\.yaml:3:\d+: unknown/);
+    expect(await run('train')).toMatchObject({ code: 2 });
+    expect((await run('train', 'ghostnet-32')).stderr).toMatch(/--data is missing/);
+    expect(await run('train', 'ghostnet-32', '--recipe', 'magic')).toMatchObject({ code: 2 });
+  });
+});
