@@ -42,3 +42,18 @@ export {
   type TrainerOptions,
   type TrainerState,
 } from './train/engine.js';
+export { DivergedError, type EpochRow, type Progress, type StepReport } from './train/loop.js';
+export { type Evaluation, Evaluator } from './train/metrics.js';
+export { withNewHead } from './train/new-head.js';
+export { type Checkpoint, readCheckpoint, writeCheckpoint } from './train/node/checkpoint.js';
+export { evaluateStore } from './train/node/evaluate-store.js';
+export { type RunOptions, type RunOutcome, runTraining } from './train/node/run-training.js';
+export {
+  type Teacher,
+  type TrainingRecipe,
+  type TrainNetworkOptions,
+  type TrainNetworkResult,
+  trainNetwork,
+} from './train/node/train-network.js';
+export { openTrainingData, type TrainingData, type TrainingDataOptions } from './train/node/training-data.js';
+export { type Recipe, recipe, recipeNames } from './train/recipes.js';
