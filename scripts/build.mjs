@@ -1,10 +1,20 @@
 /**
- * Builds dist/ from src/: type-checks, emits JavaScript and declarations, makes the command executable.
+ * Builds dist/ from src/: type-checks, emits JavaScript and declarations, bundles what shipped networks carry, makes the
+ * command executable.
  * Incremental, so a second build is quick; files of dist/ whose source is gone are removed.
  * Runs as `npm run build` and, through `prepare`, after `npm ci` in a checkout. Never runs in an installed package.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -52,3 +62,34 @@ if (status !== 0) {
 }
 const command = join(dist, 'cli/main.js');
 if (existsSync(command)) chmodSync(command, 0o755);
+
+await bundleShipAssets();
+
+/** What `ghostnet build` copies into every folder: the loader, the component and the page, bundled without dependencies. */
+async function bundleShipAssets() {
+  const { build } = await import('esbuild');
+  const assets = join(dist, 'ship', 'assets');
+  mkdirSync(assets, { recursive: true });
+  const options = { bundle: true, minify: true, target: 'es2022', charset: 'utf8', legalComments: 'none' };
+  const entries = [
+    ['loader/index.ts', 'loader.txt', { format: 'iife', globalName: 'ghostnetLoader' }],
+    ['component/ghost-classifier.ts', 'ghost-classifier.txt', { format: 'esm' }],
+    ['page/demo.ts', 'demo.txt', { format: 'esm' }],
+  ];
+  for (const [entry, name, format] of entries) {
+    const { outputFiles } = await build({
+      ...options,
+      ...format,
+      entryPoints: [join(root, 'src/ship', entry)],
+      write: false,
+    });
+    replace(join(assets, name), outputFiles[0].contents);
+  }
+  for (const name of ['index.html', 'demo.css'])
+    replace(join(assets, name), readFileSync(join(root, 'src/ship/page', name)));
+}
+
+function replace(path, content) {
+  writeFileSync(`${path}.tmp`, content);
+  renameSync(`${path}.tmp`, path);
+}

@@ -32,6 +32,13 @@ export { importOnnx, type OnnxImportOptions } from './formats/onnx/import.js';
 export { readPytorch } from './formats/pytorch.js';
 export { readSafetensors, writeSafetensors } from './formats/safetensors.js';
 export {
+  type ShipOptions,
+  type ShipPrecision,
+  type Shipped,
+  shipPrecisions,
+} from './ship/build.js';
+export { writeShippedModel } from './ship/node/write-folder.js';
+export {
   createTrainer,
   type MemoryPlan,
   type OptimizerOptions,

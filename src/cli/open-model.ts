@@ -7,9 +7,8 @@ import { createNetwork } from '../create-network.js';
 import { imagenetLabels } from '../data/imagenet-labels.js';
 import type { RgbPicture } from '../data/picture.js';
 import { preprocess } from '../data/preprocess.js';
-import { rangeError } from '../errors.js';
-import { type Graph, inputNodes, nodeMap, type Preprocessing, type Weights } from '../graph/graph.js';
-import { inferShapes } from '../graph/shapes.js';
+import { classifierShape, usualPreprocessing } from '../graph/classifier.js';
+import { type Graph, nodeMap, type Weights } from '../graph/graph.js';
 import type { Network } from '../runtime/network.js';
 import { loadModel } from './load-model.js';
 
@@ -24,16 +23,6 @@ export interface OpenModel {
   readonly prepare: (picture: RgbPicture) => Float32Array;
   /** The class name of an output index. */
   readonly label: (index: number) => string;
-}
-
-/** ImageNet's usual preprocessing, for files that state none (torchvision's reference recipe). */
-function usualPreprocessing(height: number, width: number): Preprocessing {
-  return {
-    resizeShortSide: Math.round(Math.min(height, width) / 0.875),
-    interpolation: 'bilinear',
-    mean: [0.485, 0.456, 0.406],
-    std: [0.229, 0.224, 0.225],
-  };
 }
 
 /**
@@ -71,22 +60,4 @@ export async function openNetwork(graph: Graph, weights: Weights, threads: numbe
 function describeBackend({ backend }: Network): string {
   const { relaxed, threads } = backend;
   return `WebAssembly ${relaxed ? 'relaxed SIMD' : 'SIMD'}, ${threads} thread${threads === 1 ? '' : 's'}`;
-}
-
-function classifierShape(graph: Graph): { width: number; height: number; classes: number } {
-  const refuse = (why: string): never => {
-    throw rangeError(
-      'NOT_A_CLASSIFIER',
-      `${graph.name}: ${why}; classify needs a picture in and one row of scores out`,
-    );
-  };
-  const [input, ...others] = inputNodes(graph);
-  if (!input || others.length > 0) refuse(`it has ${others.length + (input ? 1 : 0)} inputs`);
-  const [channels, height, width] = input!.shape;
-  if (channels !== 3 || !height || !width) refuse(`its input is [${input!.shape.join(', ')}], not [3, H, W]`);
-  const output = inferShapes(graph).get(graph.outputs[0]!) ?? [];
-  const classes = output.slice(1).reduce((a, b) => a * b, 1);
-  if (graph.outputs.length !== 1 || output[1] !== classes)
-    refuse(`it has ${graph.outputs.length} outputs, the first of shape [${output.join(', ')}]`);
-  return { width: width!, height: height!, classes };
 }

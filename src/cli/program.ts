@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { registerBench } from './bench.js';
+import { registerBuild } from './build.js';
 import { registerClassify } from './classify.js';
 import type { Act, Register } from './command.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
@@ -20,6 +21,7 @@ const registers: readonly Register[] = [
   registerTrain,
   registerProfile,
   registerBench,
+  registerBuild,
   registerPull,
   registerInspect,
   registerModels,
@@ -32,6 +34,7 @@ Examples:
   ghostnet pull ghostnet-1.0x                    the authors' ImageNet weights
   ghostnet profile ghostnet-1.0x                 params and MACs of every layer
   ghostnet bench ghostnet-1.0x --threads 2       how fast it runs here
+  ghostnet build model.safetensors --out site    a folder that a web page can use
 ${exitCodeHelp}
 GHOSTNET_DEBUG=1 adds the stack to an error; NO_COLOR=1 turns colours off.`;
 

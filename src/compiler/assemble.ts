@@ -8,6 +8,7 @@
 import { FunctionBuilder } from './emitter/function.js';
 import { ModuleBuilder } from './emitter/module.js';
 import type { Isa } from './kernels/kernel.js';
+import { pictureKernels } from './kernels/picture.js';
 import { emitKernel, type KernelSpec, kernelKey } from './kernels/registry.js';
 import type { MemoryPlan } from './memory-plan.js';
 import type { Operand } from './program.js';
@@ -76,6 +77,8 @@ export interface AssembleOptions {
   readonly weights: number;
   /** Export `step<i>` for every step. Only with one thread. */
   readonly profile: boolean;
+  /** Export the kernels of kernels/picture.ts, and let memory grow by so many pages. 0: neither. */
+  readonly picturePages: number;
 }
 
 export function assemble(schedule: Schedule, plan: MemoryPlan, options: AssembleOptions): Uint8Array {
@@ -138,11 +141,10 @@ export function assemble(schedule: Schedule, plan: MemoryPlan, options: Assemble
       for (const call of step.calls[0] ?? []) pushCall(f, step, call, image);
       module.add(f, `step${i}`);
     });
-  return module.encode(
-    threads > 1
-      ? { initial: options.pages, maximum: options.pages, shared: true }
-      : { initial: options.pages, maximum: options.pages },
-  );
+  if (options.picturePages > 0)
+    for (const [name, emit] of Object.entries(pictureKernels)) module.add(emit(), name);
+  const memory = { initial: options.pages, maximum: options.pages + options.picturePages };
+  return module.encode(threads > 1 ? { ...memory, shared: true } : memory);
 }
 
 /** Matrix kernels have code of their own for each length of unit range. */

@@ -8,7 +8,7 @@ import { eliminateDeadNodes } from '../passes/eliminate-dead-nodes.js';
 import { foldBatchNorm } from '../passes/fold-batch-norm.js';
 import { assemble, controlBlock } from './assemble.js';
 import { checkPlan } from './check-plan.js';
-import type { CompiledModel, Port } from './compiled-model.js';
+import type { CompiledModel, Port, WeightRun } from './compiled-model.js';
 import { lower } from './lower.js';
 import { align, planMemory } from './memory-plan.js';
 import { type PortBuffer, type Program, stepBytes } from './program.js';
@@ -27,6 +27,11 @@ export interface CompileOptions {
   readonly narrow?: boolean;
   /** Export every step of its own, so that it can be timed. Only with one thread. Default false. */
   readonly profile?: boolean;
+  /**
+   * Also export the functions that turn pixels into the input (kernels/picture.ts), for which memory may grow by
+   * `pictureMemory`. Default false.
+   */
+  readonly pictures?: boolean;
   /** Check schedule and memory plan by replaying them. Slow. Default false. */
   readonly check?: boolean;
 }
@@ -34,6 +39,9 @@ export interface CompileOptions {
 const maximumThreads = 32;
 const pageBytes = 65536;
 const maximumPages = 65536;
+
+/** Bytes by which the memory of a network compiled with `pictures` may grow. */
+export const pictureMemory = 128 * 2 ** 20;
 
 function checkOptions(options: CompileOptions): void {
   const { threads = 1, profile = false } = options;
@@ -56,7 +64,14 @@ function checkOptions(options: CompileOptions): void {
  */
 export function compile(graph: Graph, weights: Weights, options: CompileOptions = {}): CompiledModel {
   checkOptions(options);
-  const { batch = 1, threads = 1, relaxed = false, narrow = false, profile = false } = options;
+  const {
+    batch = 1,
+    threads = 1,
+    relaxed = false,
+    narrow = false,
+    profile = false,
+    pictures = false,
+  } = options;
   const folded = foldBatchNorm(graph, weights);
   const clean = eliminateDeadNodes(folded.graph, folded.weights);
   const program = lower(clean.graph, clean.weights, options);
@@ -80,6 +95,7 @@ export function compile(graph: Graph, weights: Weights, options: CompileOptions 
     pages,
     weights: weightsAddress,
     profile,
+    picturePages: pictures ? pictureMemory / pageBytes : 0,
   });
   const port = (name: string, { shape, buffer }: PortBuffer): Port => ({
     name,
@@ -90,6 +106,7 @@ export function compile(graph: Graph, weights: Weights, options: CompileOptions 
   return {
     wasm,
     weights: weightImage(program),
+    weightRuns: weightRuns(program),
     manifest: {
       version: 1,
       name: graph.name,
@@ -122,4 +139,17 @@ function weightImage(program: Program): Uint8Array {
   for (const { offset, data } of program.weights)
     image.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
   return image;
+}
+
+/** Neighbouring weights of the same type as one run; gaps of the alignment belong to the weights before. */
+function weightRuns({ weights, weightBytes }: Program): WeightRun[] {
+  const runs: { floats: boolean; bytes: number }[] = [];
+  weights.forEach(({ offset, data }, i) => {
+    const floats = data instanceof Float32Array;
+    const bytes = (weights[i + 1]?.offset ?? weightBytes) - offset;
+    const last = runs.at(-1);
+    if (last?.floats === floats) last.bytes += bytes;
+    else runs.push({ floats, bytes });
+  });
+  return runs;
 }

@@ -51,10 +51,18 @@ export interface Manifest {
   readonly steps: readonly ManifestStep[];
 }
 
+/** A run of packed weights that are all 32-bit floats, or all of other types. */
+export interface WeightRun {
+  readonly floats: boolean;
+  readonly bytes: number;
+}
+
 /** A network ready to run. */
 export interface CompiledModel {
   readonly wasm: Uint8Array;
   /** Packed weights, copied to `manifest.weightsAddress`. */
   readonly weights: Uint8Array;
+  /** Which of the weights are floats, from the first byte to the last; for storing them in 16 bits. */
+  readonly weightRuns?: readonly WeightRun[];
   readonly manifest: Manifest;
 }

@@ -19,12 +19,25 @@ export function resizeShortSide(
   size: number,
   interpolation: Interpolation = 'bilinear',
 ): RgbPicture {
-  const { width, height } = picture;
+  const [width, height] = shortSideSize(picture.width, picture.height, size);
+  return resizePicture(picture, width, height, interpolation);
+}
+
+/** Width and height after a resize of the short side to `size`. */
+export function shortSideSize(width: number, height: number, size: number): [width: number, height: number] {
   const short = Math.min(width, height);
   const long = Math.max(Math.trunc((size * Math.max(width, height)) / short), 1);
-  return width <= height
-    ? resizePicture(picture, size, long, interpolation)
-    : resizePicture(picture, long, size, interpolation);
+  return width <= height ? [size, long] : [long, size];
+}
+
+/**
+ * Where a centre crop of `to` pixels begins in a side of `from` pixels; below zero where the crop is larger. Padding
+ * comes first (floor of half the lack before), then the crop of what was padded.
+ */
+export function cropStart(from: number, to: number, rounding: 'even' | 'down' = 'even'): number {
+  const before = to > from ? (to - from) >> 1 : 0;
+  const round = rounding === 'even' ? roundHalfEven : Math.floor;
+  return round((Math.max(from, to) - to) / 2) - before;
 }
 
 /** Rounds halves to the even neighbour, as Python does. */
@@ -51,12 +64,8 @@ export function centreCrop(
         'CROP_SIZE',
         `centreCrop: sides must be whole numbers above 0, got ${width}x${height}`,
       );
-  // Padding first (floor of half the lack on the left and top), then the crop of the padded picture.
-  const padLeft = width > picture.width ? (width - picture.width) >> 1 : 0;
-  const padTop = height > picture.height ? (height - picture.height) >> 1 : 0;
-  const round = rounding === 'even' ? roundHalfEven : Math.floor;
-  const left = round((Math.max(picture.width, width) - width) / 2) - padLeft;
-  const top = round((Math.max(picture.height, height) - height) / 2) - padTop;
+  const left = cropStart(picture.width, width, rounding);
+  const top = cropStart(picture.height, height, rounding);
   const data = new Uint8Array(width * height * 3);
   const fromX = Math.max(left, 0);
   const toX = Math.min(left + width, picture.width);
@@ -90,14 +99,17 @@ export function normaliseInto(
       'NORMALISE',
       `normalise: ${plane * 3} values do not fit at ${offset} of ${target.length}`,
     );
-  const table = new Float32Array(256);
   for (let c = 0; c < 3; c++) {
-    const m = Math.fround(mean[c]!);
-    const s = Math.fround(std[c]!);
-    for (let value = 0; value < 256; value++) table[value] = Math.fround(Math.fround(value / 255) - m) / s;
+    const table = normalisedLevels(mean[c]!, std[c]!);
     for (let i = 0, at = offset + c * plane; i < plane; i++)
       target[at + i] = table[picture.data[i * 3 + c]!]!;
   }
+}
+
+/** What the 256 grey levels of a channel become: (value / 255 - mean) / std, in 32 bits after each step. */
+export function normalisedLevels(mean: number, std: number): Float32Array {
+  const [m, s] = [Math.fround(mean), Math.fround(std)];
+  return Float32Array.from({ length: 256 }, (_, value) => Math.fround(Math.fround(value / 255) - m) / s);
 }
 
 /**

@@ -12,7 +12,7 @@ import type { RgbPicture } from './picture.js';
 export type Interpolation = 'bilinear' | 'bicubic';
 
 /** For every output position: the first input position and `count` coefficients (stored `taps` apart). */
-interface Coefficients {
+export interface Coefficients {
   readonly taps: number;
   readonly first: Int32Array;
   readonly count: Int32Array;
@@ -62,7 +62,8 @@ export function resizePicture(
   return result === picture ? { ...picture, data: picture.data.slice() } : result;
 }
 
-function coefficients(inSize: number, outSize: number, interpolation: Interpolation): Coefficients {
+/** The filter of one side: `inSize` pixels to `outSize`. */
+export function coefficients(inSize: number, outSize: number, interpolation: Interpolation): Coefficients {
   const { support: unitSupport, weight } = filters[interpolation];
   const scale = inSize / outSize;
   const filterScale = Math.max(scale, 1);

@@ -29,8 +29,9 @@ const lingerMs = 1;
 /**
  * Runs `ready` once it listens for epochs; returns when the stop word is set. A notification without a new epoch says
  * that a run is near: the worker wakes up and looks for it while the caller still copies its input.
+ * @internal
  */
-const loop = `
+export const workerLoop = `
 function serve({ module, memory, thread, control }, ready) {
   const words = new Int32Array(memory.buffer);
   const main = new WebAssembly.Instance(module, { env: { memory } }).exports['main' + thread];
@@ -50,11 +51,11 @@ function serve({ module, memory, thread, control }, ready) {
   }
 }`;
 
-const nodeSource = `${loop}
+const nodeSource = `${workerLoop}
 const { parentPort, workerData } = require('node:worker_threads');
 serve(workerData, () => parentPort.postMessage('ready'));`;
 
-const webSource = `${loop}
+const webSource = `${workerLoop}
 onmessage = ({ data }) => { serve(data, () => postMessage('ready')); close(); };`;
 
 function failed(cause: unknown): EnvironmentError {

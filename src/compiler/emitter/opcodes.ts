@@ -91,6 +91,7 @@ export const simd = {
   i16x8MaxS: 0x98,
   i32x4ExtendLowI16x8S: 0xa7,
   i32x4ExtendHighI16x8S: 0xa8,
+  i32x4ExtendLowI16x8U: 0xa9,
   i32x4Shl: 0xab,
   i32x4ShrS: 0xac,
   i32x4ShrU: 0xad,
