@@ -52,6 +52,7 @@ export { cifarResNet, resNet50 } from './models/resnet.js';
 export { cifarVgg16 } from './models/vgg.js';
 export { eliminateDeadNodes } from './passes/eliminate-dead-nodes.js';
 export { foldBatchNorm } from './passes/fold-batch-norm.js';
+export { foldBranches } from './passes/fold-branches.js';
 export { type PassResult, type PlanStep, printPlan } from './passes/pass.js';
 export {
   type Backend,

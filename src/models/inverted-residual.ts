@@ -33,6 +33,8 @@ export interface InvertedResidualOptions {
   readonly alwaysExpand?: boolean;
   readonly kernel: number;
   readonly stride: number;
+  /** Of the two 1x1 convolutions; with more than one, the channels are shuffled after the first. Default 1. */
+  readonly groups?: number;
   readonly activation: ActivationName;
   readonly names: InvertedResidualNames;
   readonly squeeze?: SqueezeExcitationOptions | undefined;
@@ -68,11 +70,13 @@ export function invertedResidual(
   options: InvertedResidualOptions,
 ): string {
   const { outChannels, expanded, kernel, stride, activation, names, squeeze, ghost, eps, momentum } = options;
+  const { groups = 1 } = options;
   const inChannels = g.channels(x);
   const common = { eps, momentum };
   let y = x;
   if (expanded !== inChannels || options.alwaysExpand)
-    y = convUnit(g, y, { ...common, outChannels: expanded, activation, names: names.expand, ghost });
+    y = convUnit(g, y, { ...common, outChannels: expanded, groups, activation, names: names.expand, ghost });
+  if (groups > 1) y = g.shuffle(`${name}.shuffle`, y, groups);
   y = convUnit(g, y, {
     ...common,
     outChannels: expanded,
@@ -83,7 +87,7 @@ export function invertedResidual(
     names: names.depthwise,
   });
   if (squeeze) y = squeezeExcitation(g, names.squeeze, y, squeeze);
-  y = convUnit(g, y, { ...common, outChannels, activation: null, names: names.project, ghost });
+  y = convUnit(g, y, { ...common, outChannels, groups, activation: null, names: names.project, ghost });
   const residual = (options.residual ?? true) && stride === 1 && inChannels === outChannels;
   return residual ? g.add(`${name}.add`, y, x) : y;
 }

@@ -3,14 +3,28 @@
  */
 import { rangeError } from '../errors.js';
 import type { Graph, GraphMeta } from '../graph/graph.js';
+import { fbNetEntries } from './fbnet.js';
+import { gGhostRegNetEntries } from './g-ghost-regnet.js';
 import { cifar10Labels, ghostResNet56BnAfter } from './ghost-resnet-bn-after.js';
 import { ghostNet } from './ghostnet.js';
 import { ghostNet32 } from './ghostnet-cifar.js';
+import { ghostNetV2Entries } from './ghostnet-v2.js';
+import { igcV3Entries } from './igcv3.js';
+import { mnasNetEntries } from './mnasnet.js';
+import { mobileNetV1Entries } from './mobilenet-v1.js';
 import { mobileNetV2Entries } from './mobilenet-v2.js';
 import { mobileNetV3Entries } from './mobilenet-v3.js';
 import type { ModelEntry, ModelOptions } from './model-entry.js';
+import { proxylessEntries } from './proxyless-nas.js';
 import { cifarResNet, resNet50 } from './resnet.js';
+import { resNetEntries } from './resnet-imagenet.js';
+import { shiftResNet } from './shift-resnet.js';
+import { shuffleNetV1Entries } from './shufflenet-v1.js';
+import { shuffleNetV2Entries } from './shufflenet-v2.js';
+import { squeezeNetEntries } from './squeezenet.js';
 import { cifarVgg16 } from './vgg.js';
+import { imageNetVggEntries } from './vgg-imagenet.js';
+import { xceptionEntries } from './xception.js';
 
 export type { ModelEntry, ModelOptions } from './model-entry.js';
 
@@ -62,6 +76,25 @@ const cifarResNets = [20, 32, 44, 56, 110].flatMap((depth): ModelEntry[] => [
     build: (options) => cifarResNet({ ...options, ...cifarMetaFor(options), ...ghostOf(options), depth }),
   },
 ]);
+
+const shiftResNets = [20, 56, 110].flatMap((depth) =>
+  [1, 3, 6, 9].map(
+    (expansion): ModelEntry => ({
+      name: `shiftresnet${depth}-${expansion}-cifar`,
+      summary: `Shift-ResNet-${depth} for CIFAR, expansion ${expansion} (Wu et al. 2018)`,
+      inputSize: 32,
+      classes: 10,
+      build: (options) =>
+        shiftResNet({
+          ...options,
+          ...cifarMetaFor(options),
+          depth,
+          expansion,
+          name: `shiftresnet${depth}-${expansion}-cifar`,
+        }),
+    }),
+  ),
+);
 
 const entries: readonly ModelEntry[] = [
   ...ghostNets,
@@ -121,8 +154,22 @@ const entries: readonly ModelEntry[] = [
         },
       }),
   },
+  ...shiftResNets,
+  ...resNetEntries,
+  ...imageNetVggEntries,
+  ...squeezeNetEntries,
+  ...mobileNetV1Entries,
   ...mobileNetV2Entries,
   ...mobileNetV3Entries,
+  ...shuffleNetV1Entries,
+  ...shuffleNetV2Entries,
+  ...igcV3Entries,
+  ...mnasNetEntries,
+  ...proxylessEntries,
+  ...fbNetEntries,
+  ...xceptionEntries,
+  ...ghostNetV2Entries,
+  ...gGhostRegNetEntries,
 ];
 
 const byName = new Map(

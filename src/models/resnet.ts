@@ -7,6 +7,7 @@ import { rangeError } from '../errors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph, GraphMeta } from '../graph/graph.js';
 import { ghostModule } from './ghost-module.js';
+import { imageNetResNet } from './resnet-imagenet.js';
 
 /** s and d of every Ghost module of a network. */
 export interface GhostOptions {
@@ -98,6 +99,8 @@ export interface ResNet50Options {
   /** Ghost modules instead of all convolutions but the 7x7 stem, shortcuts included. Default none. */
   readonly ghost?: GhostOptions;
   readonly inputSize?: number;
+  /** Multiplies all channels. Default 1. */
+  readonly width?: number;
   /** Outputs are the maps of the four stages (strides 4, 8, 16, 32) instead of logits. Default false. */
   readonly features?: boolean;
   readonly name?: string;
@@ -110,65 +113,7 @@ export interface ResNet50Options {
  * Input `input` [3, H, W]; output `fc` [N, classes]. Names are torchvision's.
  */
 export function resNet50(options: ResNet50Options = {}): Graph {
-  const { classes = 1000, ghost, inputSize = 224 } = options;
-  const suffix = ghost ? `-s${ghost.ratio}` : '';
-  const g = new GraphBuilder(options.name ?? `${ghost ? 'ghost-' : ''}resnet50${suffix}`);
-  let x = g.input('input', [3, inputSize, inputSize]);
-  x = unit(g, '', x, {
-    outChannels: 64,
-    kernel: 7,
-    stride: 2,
-    relu: true,
-    ghost: undefined,
-    names: ['conv1', 'bn1'],
-  });
-  x = g.maxPool('maxpool', x, { kernel: 3, stride: 2, padding: 1 });
-  const taps: string[] = [];
-  const stages = [
-    [64, 3],
-    [128, 4],
-    [256, 6],
-    [512, 3],
-  ] as const;
-  stages.forEach(([planes, blocks], stage) => {
-    for (let block = 0; block < blocks; block++) {
-      const name = `layer${stage + 1}.${block}`;
-      const stride = stage > 0 && block === 0 ? 2 : 1;
-      const conv = (
-        y: string,
-        index: number,
-        kernel: number,
-        outChannels: number,
-        s: number,
-        relu: boolean,
-      ): string =>
-        unit(g, name, y, {
-          outChannels,
-          kernel,
-          stride: s,
-          relu,
-          ghost,
-          names: [`conv${index}`, `bn${index}`],
-        });
-      let y = conv(x, 1, 1, planes, 1, true);
-      y = conv(y, 2, 3, planes, stride, true);
-      y = conv(y, 3, 1, planes * 4, 1, false);
-      let shortcut = x;
-      if (block === 0)
-        shortcut = unit(g, `${name}.downsample`, x, {
-          outChannels: planes * 4,
-          kernel: 1,
-          stride,
-          relu: false,
-          ghost,
-          names: ['0', '1'],
-        });
-      x = g.activation(`${name}.relu`, g.add(`${name}.add`, y, shortcut), 'relu');
-    }
-    taps.push(x);
-  });
-  const meta = options.meta ?? {};
-  if (options.features) return g.build(taps, meta);
-  x = g.flatten('flatten', g.globalAvgPool('avgpool', x));
-  return g.build([g.linear('fc', x, { outFeatures: classes })], meta);
+  const suffix = options.ghost ? `-s${options.ghost.ratio}` : '';
+  const name = options.name ?? `${options.ghost ? 'ghost-' : ''}resnet50${suffix}`;
+  return imageNetResNet({ ...options, depth: 50, name });
 }

@@ -13,6 +13,8 @@ export interface VggOptions {
   readonly classes?: number;
   readonly ghost?: GhostOptions;
   readonly inputSize?: number;
+  /** Multiplies all channels. Default 1. */
+  readonly width?: number;
   /** Rate of the dropout in the head. Default 0.5. */
   readonly dropout?: number;
   readonly name?: string;
@@ -43,7 +45,8 @@ export const vgg16Layers = [
 
 /** Input `input` [3, H, W] with H and W multiples of 32; output `classifier.3` [N, classes]. */
 export function cifarVgg16(options: VggOptions = {}): Graph {
-  const { classes = 10, ghost, inputSize = 32, dropout = 0.5 } = options;
+  const { classes = 10, ghost, inputSize = 32, width = 1, dropout = 0.5 } = options;
+  const scaled = (channels: number): number => Math.max(1, Math.round(channels * width));
   const g = new GraphBuilder(options.name ?? `${ghost ? 'ghost-' : ''}vgg16-cifar`);
   let x = g.input('input', [3, inputSize, inputSize]);
   let index = 0;
@@ -53,14 +56,14 @@ export function cifarVgg16(options: VggOptions = {}): Graph {
       x = g.maxPool(name, x, { kernel: 2 });
     } else if (ghost) {
       const cheapKernel = ghost.cheapKernel ?? 3;
-      x = ghostModule(g, name, x, { outChannels: layer, kernel: 3, ratio: ghost.ratio, cheapKernel });
+      x = ghostModule(g, name, x, { outChannels: scaled(layer), kernel: 3, ratio: ghost.ratio, cheapKernel });
     } else {
-      x = g.conv2d(name, x, { outChannels: layer, kernel: 3, padding: 1 });
+      x = g.conv2d(name, x, { outChannels: scaled(layer), kernel: 3, padding: 1 });
       x = g.activation(`features.${index++}.relu`, g.batchNorm(`features.${index - 1}`, x), 'relu');
     }
   }
   x = g.flatten('flatten', inputSize === 32 ? x : g.globalAvgPool('avgpool', x));
-  x = g.activation('classifier.1', g.linear('classifier.0', x, { outFeatures: 512 }), 'relu');
+  x = g.activation('classifier.1', g.linear('classifier.0', x, { outFeatures: scaled(512) }), 'relu');
   if (dropout > 0) x = g.dropout('classifier.2', x, dropout);
   return g.build([g.linear('classifier.3', x, { outFeatures: classes })], options.meta ?? {});
 }

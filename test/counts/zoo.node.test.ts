@@ -1,0 +1,44 @@
+/**
+ * Params and MACs of every network that others published (zoo.csv): ours to the unit, and beside the published number
+ * the status that the comparison itself gives, so that a number that does not fit cannot hide.
+ */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { profile } from '../../src/analysis/profile.js';
+import { createModel, listModels } from '../../src/models/registry.js';
+import { agreement } from '../../src/paper/agreement.js';
+import { readCsv } from '../../src/paper/csv.js';
+import { foldBranches } from '../../src/passes/fold-branches.js';
+
+const rows = readCsv(readFileSync(`${import.meta.dirname}/zoo.csv`, 'utf8'));
+
+describe('networks that others published', () => {
+  it.each(rows)('$model', (row) => {
+    const { params, macs } = profile(createModel(row['model'] ?? ''));
+    expect([params, macs]).toEqual([Number(row['params']), Number(row['macs'])]);
+    expect(agreement(params, row['publishedParams'] ?? '')).toBe(row['paramsStatus']);
+    expect(agreement(macs, row['publishedMacs'] ?? '')).toBe(row['macsStatus']);
+    const differs = row['paramsStatus'] === 'differs' || row['macsStatus'] === 'differs';
+    if (differs) expect(row['note'], 'a number that differs needs a note').not.toBe('');
+  });
+
+  it('has a row for every network of the registry that is not in counts.json', () => {
+    const known = new Set(rows.map((row) => row['model']));
+    const missing = listModels().filter(
+      ({ name }) => !known.has(name) && !/cifar|ghostnet-|ghost-resnet50|bn-after/.test(name),
+    );
+    expect(missing.map(({ name }) => name)).toEqual([]);
+  });
+
+  it('GhostNetV3 folded counts what GhostNetV2 counts', () => {
+    const graph = createModel('ghostnetv3-1.0x');
+    const zeros = new Map(
+      Object.entries(graph.parameters).map(([name, { shape }]) => [
+        name,
+        { shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) },
+      ]),
+    );
+    const folded = profile(foldBranches(graph, zeros).graph);
+    expect(folded.macs).toBe(profile(createModel('ghostnetv2-1.0x')).macs);
+  });
+});
