@@ -4,7 +4,6 @@
  * @module
  */
 
-export type { Loss } from './autodiff/nodes.js';
 export { imagenetLabels } from './data/imagenet-labels.js';
 export { type DecodeOptions, decodePicture, decodePictureFile } from './data/node/decode.js';
 export { greyToRgb, type RgbPicture, rgbaToRgb, rgbPicture } from './data/picture.js';
@@ -38,17 +37,7 @@ export {
   shipPrecisions,
 } from './ship/build.js';
 export { writeShippedModel } from './ship/node/write-folder.js';
-export {
-  createTrainer,
-  type MemoryPlan,
-  type OptimizerOptions,
-  planTraining,
-  type StepInput,
-  type StepResult,
-  Trainer,
-  type TrainerOptions,
-  type TrainerState,
-} from './train/engine.js';
+export * from './train/index.js';
 export { DivergedError, type EpochRow, type Progress, type StepReport } from './train/loop.js';
 export { type Evaluation, Evaluator } from './train/metrics.js';
 export { withNewHead } from './train/new-head.js';

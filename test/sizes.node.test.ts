@@ -30,6 +30,7 @@ async function bundle(entry: string): Promise<{ code: Uint8Array; inputs: string
 describe('what a page loads', () => {
   it.each([
     ['runtime', 'runtime/index.ts'],
+    ['training', 'train/index.ts'],
     ['library', 'index.ts'],
   ] as const)('%s stays under its ceiling, imports nothing from outside', async (name, entry) => {
     const { code, inputs, imports } = await bundle(entry);

@@ -4,7 +4,7 @@
  *
  * Shape legend: images [N, C, H, W] planar; targets [N, classes].
  */
-import { control } from '../compiler/training/assemble.js';
+import { control, modes } from '../compiler/training/assemble.js';
 import type { CompiledTraining, MemoryPlan } from '../compiler/training/compile-training.js';
 import { hyper } from '../compiler/training/kernels/optimizer.js';
 import { origin, strides } from '../compiler/training/maps.js';
@@ -84,7 +84,7 @@ export class Trainer {
         this.#at.floats[at + hyper.correction2 / 4] = 1 / Math.sqrt(1 - rule.beta2 ** this.#step);
       }
     }
-    this.#run(0);
+    this.#run('train');
     let correct = 0;
     let loss = 0;
     for (let n = 0; n < batch; n++) {
@@ -120,10 +120,20 @@ export class Trainer {
       addresses.images / 4 + images.length,
       addresses.images / 4 + options.batch * imageFloats,
     );
-    this.#run(1);
+    this.#run('evaluate');
     const logits = new Float32Array(count * classes);
     for (let n = 0; n < count; n++) logits.set(this.#at.row(addresses.logits, n), n * classes);
     return logits;
+  }
+
+  /**
+   * A forward pass in training mode that learns nothing: only the running statistics of batch norm move, by their
+   * momentum. Throws RangeError `INPUT_SIZE`.
+   */
+  updateStatistics(images: Float32Array): void {
+    const { addresses, imageFloats, options } = this.#compiled;
+    this.#at.fill('images', addresses.images, images, options.batch * imageFloats);
+    this.#run('statistics');
   }
 
   /** A copy of the weights, running statistics included; `average`: of their moving average. */
@@ -178,7 +188,7 @@ export class Trainer {
    */
   firstNonFinite(): string | undefined {
     // the step has left the weights alone, so a forward pass finds the place again
-    this.#run(1);
+    this.#run('evaluate');
     for (const { node, view } of this.#compiled.values) {
       const { pixel, row, image } = strides(view);
       const { height, width } = view.buffer;
@@ -239,8 +249,8 @@ export class Trainer {
     return this.#held;
   }
 
-  #run(mode: number): void {
-    this.#at.words[control.mode / 4] = mode;
+  #run(mode: keyof typeof modes): void {
+    this.#at.words[control.mode / 4] = modes[mode];
     if (this.#workers.length === 0) {
       this.#main?.(0, 0);
       return;

@@ -54,6 +54,16 @@ export interface AssembleOptions {
   readonly profile?: ThreadShare;
 }
 
+/** What the mode word says: a whole step, inference, or a forward pass that only updates the running statistics. */
+export const modes = { train: 0, evaluate: 1, statistics: 2 } as const;
+
+/** Whether a step belongs to a program. */
+function takesPart(step: Step, mode: keyof typeof modes): boolean {
+  if (mode === 'statistics')
+    return step.program !== 'evaluate' && (step.phase === 'forward' || step.program === 'both');
+  return step.program === 'both' || step.program === mode;
+}
+
 /** The module's bytes. Exports `main<t>(base, mayWait)`, which runs the program that the mode word names. */
 export function assemble(steps: readonly Step[], options: AssembleOptions): Uint8Array {
   const { isa, shares, pages, profile } = options;
@@ -64,7 +74,7 @@ export function assemble(steps: readonly Step[], options: AssembleOptions): Uint
     const kernel = step.kernel(share);
     return kernel && module.once(kernel.key, () => kernel.emit(isa));
   };
-  const program = (wanted: 'train' | 'evaluate', share: ThreadShare): number => {
+  const program = (mode: keyof typeof modes, share: ThreadShare): number => {
     const f = new FunctionBuilder(['i32', 'i32']);
     let meetings = 0;
     const meet = (): void => {
@@ -77,7 +87,7 @@ export function assemble(steps: readonly Step[], options: AssembleOptions): Uint
         .call(barrier);
     };
     const chunk = f.local('i32');
-    for (const segment of segmentsOf(steps.filter((s) => s.program === 'both' || s.program === wanted))) {
+    for (const segment of segmentsOf(steps.filter((step) => takesPart(step, mode)))) {
       if (segment.barrier) meet();
       emitSegment(f, segment, share, chunk, indexOf);
     }
@@ -92,15 +102,15 @@ export function assemble(steps: readonly Step[], options: AssembleOptions): Uint
     });
   else
     for (const share of shares) {
-      const train = program('train', share);
-      const evaluate = program('evaluate', share);
       const f = new FunctionBuilder(['i32', 'i32']);
-      f.i32Const(control.mode)
-        .mem('i32Load')
-        .if(
-          () => f.get(0).get(1).call(evaluate),
-          () => f.get(0).get(1).call(train),
-        );
+      for (const mode of ['train', 'evaluate', 'statistics'] as const) {
+        const index = program(mode, share);
+        f.i32Const(control.mode)
+          .mem('i32Load')
+          .i32Const(modes[mode])
+          .op('i32Eq')
+          .if(() => f.get(0).get(1).call(index));
+      }
       module.add(f, `main${share.thread}`);
     }
   return module.encode(
