@@ -29,6 +29,10 @@ export interface GhostModuleOptions {
   readonly batchNorm?: boolean;
   /** Activation after both halves; null for none. Default 'relu'. */
   readonly activation?: ActivationName | null;
+  /** m, when it is more than ceil(n / s): at most n. */
+  readonly intrinsicChannels?: number;
+  /** Of both batch norms. Defaults 1e-5 and 0.1. */
+  readonly norm?: { readonly eps?: number; readonly momentum?: number };
   /** The linear operation that makes ghosts. Default 'depthwise'. */
   readonly cheapOperation?: CheapOperation;
   /** Names of the two convolutions inside the module. Default `primary_conv.0` and `cheap_operation.0`. */
@@ -72,6 +76,10 @@ function check(name: string, options: GhostModuleOptions): void {
   if (!Number.isInteger(ratio) || ratio < 1) fail('ratio', ratio, 'a whole number of at least 1');
   if (![1, 3, 5, 7].includes(cheapKernel)) fail('cheapKernel', cheapKernel, '1, 3, 5 or 7');
   if (!Number.isInteger(kernel) || kernel < 1) fail('kernel', kernel, 'a whole number of at least 1');
+  const least = Math.ceil(outChannels / ratio);
+  const { intrinsicChannels = least } = options;
+  if (!Number.isInteger(intrinsicChannels) || intrinsicChannels < least || intrinsicChannels > outChannels)
+    fail('intrinsicChannels', intrinsicChannels, `a whole number from ${least} to ${outChannels}`);
 }
 
 /**
@@ -83,13 +91,14 @@ export function ghostModule(g: GraphBuilder, name: string, x: string, options: G
   const { outChannels, ratio = 2, cheapKernel = 3, kernel = 1, bias = false, batchNorm = true } = options;
   const cheapOperation = options.cheapOperation ?? 'depthwise';
   const activation = options.activation === undefined ? 'relu' : options.activation;
-  const { intrinsic, ghosts } = ghostChannels(outChannels, ratio);
+  const intrinsic = options.intrinsicChannels ?? ghostChannels(outChannels, ratio).intrinsic;
+  const ghosts = intrinsic * (ratio - 1);
   const [primaryName, cheapName] = options.names ?? ['primary_conv.0', 'cheap_operation.0'];
   const before = g.nodeNames.length;
 
   const finish = (prefix: string, node: string, from: number): string => {
     let y = node;
-    if (batchNorm) y = g.batchNorm(`${prefix}.${from}`, y);
+    if (batchNorm) y = g.batchNorm(`${prefix}.${from}`, y, options.norm);
     if (activation) y = g.activation(`${prefix}.${from + (batchNorm ? 1 : 0)}`, y, activation);
     return y;
   };
