@@ -9,6 +9,7 @@ import { registerBuild } from './build.js';
 import { registerClassify } from './classify.js';
 import type { Act, Register } from './command.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
+import { registerGhostify } from './ghostify.js';
 import { registerInspect } from './inspect.js';
 import { registerModels } from './models.js';
 import { registerProfile } from './profile.js';
@@ -22,6 +23,7 @@ const registers: readonly Register[] = [
   registerProfile,
   registerBench,
   registerBuild,
+  registerGhostify,
   registerPull,
   registerInspect,
   registerModels,
