@@ -53,7 +53,11 @@ export function printPlanTable(plan: GhostPlan): string {
   const rows = plan.layers.map((layer) => [
     layer.layer,
     layer.shape.replace(/^conv2d /, ''),
-    ...columns(layer.before, layer.apply ? layer.after : undefined, measured),
+    ...columns(
+      layer.before,
+      layer.apply || layer.after.macs !== layer.before.macs ? layer.after : undefined,
+      measured,
+    ),
     what(layer),
   ]);
   const changed = plan.layers.filter((layer) => layer.apply).length;
