@@ -4,7 +4,7 @@
  */
 import { consumerMap, type Graph, nodeMap } from '../../graph/graph.js';
 import type { ActivationNode, BatchNormNode, Conv2dNode, Node } from '../../graph/nodes.js';
-import { inferShapes } from '../../graph/shapes.js';
+import { inferShapes, type Shapes } from '../../graph/shapes.js';
 import { type GhostifyOptions, isListed } from './options.js';
 
 /** A convolution, what follows it alone, and the name of what the rest of the network reads. */
@@ -34,6 +34,8 @@ export function findUnits(graph: Graph, options: GhostifyOptions = {}): Unit[] {
     graph.ghostModules.flatMap((module) => module.nodes.map((name) => [name, module.name])),
   );
 
+  const scores = scoreLayers(graph, shapes);
+
   const onlyReader = (name: string): Node | undefined => {
     const readers = consumers.get(name) ?? [];
     return readers.length === 1 && !outputs.has(name) ? readers[0] : undefined;
@@ -49,6 +51,7 @@ export function findUnits(graph: Graph, options: GhostifyOptions = {}): Unit[] {
       module: inModule.get(conv.name),
       shared: (users.get(conv.weight) ?? 0) > 1,
       constant: graph.parameters[conv.weight]?.role === 'constant',
+      scores: scores.has(conv.name),
     });
     return [
       {
@@ -64,11 +67,32 @@ export function findUnits(graph: Graph, options: GhostifyOptions = {}): Unit[] {
   return units;
 }
 
+/** Convolutions whose maps become class scores, one number a class, with no other layer between. */
+function scoreLayers(graph: Graph, shapes: Shapes): ReadonlySet<string> {
+  const isScore = (name: string): boolean => {
+    const [, , height = 1, width = 1] = shapes.get(name) ?? [];
+    return height * width === 1;
+  };
+  const open = new Set(graph.outputs.filter(isScore));
+  const found = new Set<string>();
+  for (const node of [...graph.nodes].reverse()) {
+    if (!open.has(node.name) || node.kind === 'linear') continue;
+    if (node.kind === 'conv2d') found.add(node.name);
+    else for (const input of node.inputs) open.add(input);
+  }
+  return found;
+}
+
 function reasonToLeave(
   conv: Conv2dNode,
   map: readonly number[],
   options: GhostifyOptions,
-  known: { readonly module: string | undefined; readonly shared: boolean; readonly constant: boolean },
+  known: {
+    readonly module: string | undefined;
+    readonly shared: boolean;
+    readonly constant: boolean;
+    readonly scores: boolean;
+  },
 ): string | undefined {
   const { skip = [], only, minChannels = 8 } = options;
   if (known.module !== undefined) return `already of the Ghost module "${known.module}"`;
@@ -78,6 +102,8 @@ function reasonToLeave(
   if (known.shared) return 'shares its weights';
   if (conv.kernel[0] !== conv.kernel[1]) return `its kernel ${conv.kernel.join('x')} is not square`;
   if ((map[1] ?? 1) * (map[2] ?? 1) === 1) return 'one pixel: a fully connected layer';
+  if (known.scores && !only?.includes(conv.name))
+    return 'makes the class scores (name it in only to change it)';
   if (isListed(conv.name, skip)) return 'named in skip';
   if (only && !isListed(conv.name, only)) return 'not named in only';
   if (conv.outChannels < minChannels)
