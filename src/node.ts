@@ -4,6 +4,8 @@
  * @module
  */
 
+export type { Loss } from './autodiff/nodes.js';
+export { type CalibrationOptions, calibrationOf } from './calibration.js';
 export { imagenetLabels } from './data/imagenet-labels.js';
 export { type DecodeOptions, decodePicture, decodePictureFile } from './data/node/decode.js';
 export { greyToRgb, type RgbPicture, rgbaToRgb, rgbPicture } from './data/picture.js';
@@ -30,6 +32,11 @@ export { exportOnnx, type OnnxExportOptions } from './formats/onnx/export.js';
 export { importOnnx, type OnnxImportOptions } from './formats/onnx/import.js';
 export { readPytorch } from './formats/pytorch.js';
 export { readSafetensors, writeSafetensors } from './formats/safetensors.js';
+export { ghostify, ghostifyPass, ghostifyTrained } from './passes/ghostify/ghostify.js';
+export type { GhostifyOptions, GhostSettings, Placement, Selection } from './passes/ghostify/options.js';
+export type { GhostPlan } from './passes/ghostify/plan.js';
+export { recalibrateBatchNorm } from './passes/recalibrate-batch-norm.js';
+export { sinkPermutations } from './passes/sink-permutations.js';
 export {
   type ShipOptions,
   type ShipPrecision,

@@ -31,7 +31,7 @@ export function channelsNow(unit: Unit, weights: Weights, { old, now }: Observed
     now.read(c, 0, 0, x);
     old.read(c, 0, 0, v);
     const [a, b, offset] = [scale[c] as number, shift[c] as number, bias?.[c] ?? 0];
-    let [sx, sv, xx, xv] = [0, 0, 0, 0];
+    let [sx, sv, xx, xv, vv] = [0, 0, 0, 0, 0];
     for (let k = 0; k < x.length; k++) {
       const raw = (x[k] as number) - offset;
       const goal = a * (v[k] as number) + b;
@@ -39,11 +39,15 @@ export function channelsNow(unit: Unit, weights: Weights, { old, now }: Observed
       sv += goal;
       xx += raw * raw;
       xv += raw * goal;
+      vv += goal * goal;
     }
     const mean = sx / x.length;
     const variance = xx / x.length - mean * mean;
     if (!(variance > 1e-12)) return { ...channel, shift: sv / x.length - channel.scale * mean, mean };
-    const slope = (xv / x.length - mean * (sv / x.length)) / variance;
+    const goalMean = sv / x.length;
+    // as in fit.ts: no slope out of all proportion for a channel that hardly varies any more
+    const brake = 1e-3 * Math.max(0, vv / x.length - goalMean * goalMean);
+    const slope = (xv / x.length - mean * goalMean) / (variance + brake);
     return { scale: slope, shift: sv / x.length - slope * mean, mean, variance };
   });
 }

@@ -59,6 +59,12 @@ function weightOf(target: number, f: Nonlinearity): number {
   return f.slope(target) ** 2 + 1e-3;
 }
 
+/** Sum of squares about the mean. */
+function spreadOf(values: Float64Array): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+}
+
 /** One solve of the weighted normal equations; the bias is the last unknown. */
 function solve(
   pair: PairSamples,
@@ -86,6 +92,9 @@ function solve(
     for (let k = 0; k < samples; k++) sum += (weighted[k] as number) * (goals[k] as number);
     right[a] = sum;
   }
+  // a filter of more than about thirty times the scale is the sign of a map that is hardly ever active
+  const brake = 1e-3 * spreadOf(pair.target);
+  for (let r = 0; r < regressors; r++) normal[r * size + r] = (normal[r * size + r] as number) + brake;
   const solution = solveSymmetric(normal, size, right, 1e-10);
   return { factors: solution.slice(0, regressors), bias: solution[regressors] as number };
 }
