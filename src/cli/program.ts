@@ -8,18 +8,24 @@ import { registerBench } from './bench.js';
 import { registerBuild } from './build.js';
 import { registerClassify } from './classify.js';
 import type { Act, Register } from './command.js';
+import { registerData } from './data.js';
+import { registerEval } from './eval.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { registerGhostify } from './ghostify.js';
 import { registerInspect } from './inspect.js';
 import { registerModels } from './models.js';
 import { registerProfile } from './profile.js';
 import { registerPull } from './pull.js';
+import { registerRecalibrate } from './recalibrate.js';
 import { reportError, UsageError } from './report-error.js';
 import { registerTrain } from './train.js';
 
 const registers: readonly Register[] = [
   registerClassify,
   registerTrain,
+  registerEval,
+  registerRecalibrate,
+  registerData,
   registerProfile,
   registerBench,
   registerBuild,

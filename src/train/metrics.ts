@@ -43,6 +43,18 @@ export interface Evaluation {
 
 const bins = 15;
 
+/** All that an `Evaluator` has counted; plain JSON. */
+export interface EvaluatorState {
+  readonly confusion: readonly (readonly number[])[];
+  /** Pictures, right ones and summed confidence of each bin. */
+  readonly bins: readonly (readonly [count: number, right: number, confidence: number])[];
+  readonly worst: readonly WorstPicture[];
+  readonly count: number;
+  readonly right: number;
+  readonly rightTop: number;
+  readonly loss: number;
+}
+
 /** Gathers predictions batch by batch. */
 export class Evaluator {
   readonly #classes: readonly string[];
@@ -57,15 +69,55 @@ export class Evaluator {
   #rightTop = 0;
   #loss = 0;
 
-  /** `classes` are the names by index; the `keepWorst` pictures of highest loss are kept (default 24). */
-  constructor(classes: readonly string[], keepWorst = 24) {
+  /**
+   * `classes` are the names by index; the `keepWorst` pictures of highest loss are kept (default 24). With `start` it
+   * goes on from another one's state. Throws RangeError `EVALUATION` for the state of other classes.
+   */
+  constructor(classes: readonly string[], keepWorst = 24, start?: EvaluatorState) {
     this.#classes = classes;
     this.#keepWorst = keepWorst;
-    this.#confusion = classes.map(() => classes.map(() => 0));
+    this.#confusion = classes.map((_, label) => classes.map((__, c) => start?.confusion[label]?.[c] ?? 0));
+    if (!start) return;
+    if (start.confusion.length !== classes.length)
+      throw rangeError(
+        'EVALUATION',
+        `evaluate: the state is of ${start.confusion.length} classes, expected ${classes.length}`,
+      );
+    start.bins.forEach(([count, right, confidence], bin) => {
+      this.#binCount[bin] = count;
+      this.#binRight[bin] = right;
+      this.#binConfidence[bin] = confidence;
+    });
+    this.#worst = [...start.worst];
+    this.#count = start.count;
+    this.#right = start.right;
+    this.#rightTop = start.rightTop;
+    this.#loss = start.loss;
   }
 
-  /** Adds `count` pictures: logits [count, classes] row by row, labels [count]. Throws RangeError `EVALUATION`. */
-  add(logits: Float32Array, labels: ArrayLike<number>, count: number): void {
+  /** What was counted so far. */
+  state(): EvaluatorState {
+    this.#trim();
+    return {
+      confusion: this.#confusion.map((row) => [...row]),
+      bins: Array.from(this.#binCount, (count, bin) => [
+        count,
+        this.#binRight[bin]!,
+        this.#binConfidence[bin]!,
+      ]),
+      worst: [...this.#worst],
+      count: this.#count,
+      right: this.#right,
+      rightTop: this.#rightTop,
+      loss: this.#loss,
+    };
+  }
+
+  /**
+   * Adds `count` pictures: logits [count, classes] row by row, labels [count], and their places in the order of
+   * evaluation (default: one after the other). Throws RangeError `EVALUATION`.
+   */
+  add(logits: Float32Array, labels: ArrayLike<number>, count: number, places?: ArrayLike<number>): void {
     const classes = this.#classes.length;
     if (logits.length < count * classes)
       throw rangeError(
@@ -73,10 +125,14 @@ export class Evaluator {
         `evaluate: ${logits.length} logits for ${count} pictures of ${classes} classes; does the network have another number of classes?`,
       );
     for (let i = 0; i < count; i++)
-      this.#addOne(logits.subarray(i * classes, (i + 1) * classes), labels[i] ?? -1);
+      this.#addOne(
+        logits.subarray(i * classes, (i + 1) * classes),
+        labels[i] ?? -1,
+        places?.[i] ?? this.#count,
+      );
   }
 
-  #addOne(row: Float32Array, label: number): void {
+  #addOne(row: Float32Array, label: number, index: number): void {
     const classes = row.length;
     if (!(label >= 0 && label < classes))
       throw rangeError(
@@ -103,7 +159,8 @@ export class Evaluator {
     this.#binCount[bin]! += 1;
     this.#binRight[bin]! += right ? 1 : 0;
     this.#binConfidence[bin]! += confidence;
-    this.#worst.push({ index: this.#count++, label, predicted, confidence, loss });
+    this.#worst.push({ index, label, predicted, confidence, loss });
+    this.#count++;
     if (this.#worst.length > 4 * this.#keepWorst + 64) this.#trim();
   }
 
