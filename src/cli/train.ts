@@ -2,6 +2,7 @@
  * `ghostnet train`: trains a network by name or a model file on CIFAR-10 or a folder of class folders. Turns flags and
  * a configuration file into one configuration, shows progress, and leaves the rest to train/node/run-training.ts.
  */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
@@ -59,7 +60,10 @@ export const registerTrain: Register = (program, act) => {
     .option('--input-size <n>', 'side of the pictures the network sees', wholeNumber(8))
     .option('--ratio <s>', 's of the Ghost modules', wholeNumber(1))
     .option('--cheap-kernel <d>', 'd of the Ghost modules', wholeNumber(1, 7))
-    .option('--from <file>', 'start from the weights of this file; a new last layer where classes differ')
+    .option(
+      '--from <file>',
+      'start from these weights (file, or name of pulled ones); new last layer where classes differ',
+    )
     .option('--freeze <patterns>', 'parameters that stay as they are, e.g. "conv_stem*,bn1*"', list)
     .option('--learning-rates <rules>', 'factors by pattern, e.g. "blocks.*=0.1,classifier*=2"', rateRules)
     .option('--teacher <file>', 'learn from the answers of this model too')
@@ -89,6 +93,7 @@ Examples:
   ghostnet data cifar10 data/cifar10
   ghostnet train ghostnet-32 --data data/cifar10 --out my.safetensors
   ghostnet train --resume my-run
+  ghostnet train ghostnet-1.0x --from ghostnet-1.0x --data photos/ --out photos.safetensors
   ghostnet train ghostnet-1.0x --input-size 96 --data photos/ --out photos.safetensors
   ghostnet train my.safetensors --data photos/ --out photos.safetensors --freeze "conv_stem*,stages.0*"
   ghostnet train --config training.yaml`,
@@ -150,6 +155,7 @@ function withAugmentFlags(config: RunConfig, flags: TrainFlags): RunConfig {
 async function configOf(network: string | undefined, flags: TrainFlags): Promise<RunConfig> {
   const { checkSettings, parseConfig, resolveConfig } = await import('../train/config.js');
   const { dataKind } = await import('../train/node/training-data.js');
+  const { hasModel } = await import('../models/registry.js');
   const { readBytes } = await import('../formats/node/model-file.js');
   let file: Settings = {};
   if (flags.config !== undefined) {
@@ -165,8 +171,20 @@ async function configOf(network: string | undefined, flags: TrainFlags): Promise
           ? 'name a network or a model file to train ("ghostnet models" lists the networks)'
           : `--${key} is missing`,
       );
-  const defaults = { data: await dataKind(merged.data ?? ''), threads: 1 };
-  return withAugmentFlags(resolveConfig(file, given, defaults), flags);
+  const defaults = {
+    data: await dataKind(merged.data ?? ''),
+    threads: 1,
+    trained: !hasModel(merged.network ?? ''),
+  };
+  return withPulled(withAugmentFlags(resolveConfig(file, given, defaults), flags));
+}
+
+/** `--from NAME`: the weights that `ghostnet pull NAME` fetched. */
+async function withPulled(config: RunConfig): Promise<RunConfig> {
+  if (config.from === undefined || existsSync(config.from)) return config;
+  const { pulledModel } = await import('../formats/node/pull.js');
+  const pulled = pulledModel(config.from);
+  return pulled ? { ...config, from: pulled.path } : config;
 }
 
 async function trainCommand(
@@ -176,7 +194,7 @@ async function trainCommand(
 ): Promise<number> {
   if (flags.resume !== undefined && (network !== undefined || Object.keys(flags).some(isNewSetting)))
     throw new UsageError(
-      '--resume goes on with the settings of the run; only --epochs (another length) and --json go with it',
+      '--resume goes on with the settings of the run; only --epochs (another length), --data (moved) and --json go with it',
     );
   const config = flags.resume === undefined ? await configOf(network, flags) : undefined;
   const folder =
@@ -197,6 +215,7 @@ async function trainCommand(
       folder,
       ...(config ? { config } : {}),
       ...(typeof flags['epochs'] === 'number' ? { epochs: flags['epochs'] } : {}),
+      ...(typeof flags['data'] === 'string' ? { data: flags['data'] } : {}),
       command: `ghostnet ${['train', ...commandWords(command)].join(' ')}`,
       signal: controller.signal,
       ...view,
@@ -216,7 +235,7 @@ async function trainCommand(
 }
 
 function isNewSetting(name: string): boolean {
-  return !['resume', 'epochs', 'json'].includes(name);
+  return !['resume', 'epochs', 'data', 'json'].includes(name);
 }
 
 /** The words after `train`, quoted where a shell would need it. */

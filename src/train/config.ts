@@ -227,10 +227,16 @@ export function checkSettings(value: unknown, source: string): Settings {
 export function resolveConfig(
   file: Settings,
   flags: Settings,
-  defaults: { readonly data: 'cifar10' | 'folder'; readonly threads: number },
+  defaults: {
+    readonly data: 'cifar10' | 'folder';
+    readonly threads: number;
+    /** Whether the network is a trained one, from a file. */
+    readonly trained?: boolean;
+  },
 ): RunConfig {
   const given = { ...file, ...flags };
-  const name = given.recipe ?? defaultRecipe(defaults.data, given.from !== undefined);
+  const name =
+    given.recipe ?? defaultRecipe(defaults.data, defaults.trained === true || given.from !== undefined);
   const { summary: _, ...base } = recipe(name);
   const need = (key: 'network' | 'data' | 'out'): string => {
     const value = given[key];

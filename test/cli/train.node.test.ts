@@ -110,6 +110,7 @@ describe('ghostnet train', () => {
   it('trains on CIFAR-10 records and reports the test batch', async () => {
     const { code, stdout } = await run(
       ...['train', 'tiny10.safetensors', '--data', 'cifar', '--out', 'c.safetensors', '--dtype', 'f16'],
+      ...['--recipe', 'cifar-fast'],
       ...['--epochs', '3', '--batch', '16', '--validation', '0.2', '--seed', '2'],
       ...['--mixup', '0.4', '--cutout', '4', '--monochrome', '0.2', '--ema', '0.9', '--json'],
     );
@@ -120,10 +121,25 @@ describe('ghostnet train', () => {
     expect(config.augment).toMatchObject({ mixup: 0.4, cutout: 4, monochrome: 0.2 });
   });
 
+  it('fine-tunes a model file for other classes, frozen where asked, with a teacher', async () => {
+    const { code, stderr } = await run(
+      ...['train', 'tiny10.safetensors', '--data', 'photos', '--out', 'e.safetensors', '--epochs', '2'],
+      ...['--batch', '8', '--freeze', 'stem*', '--learning-rates', 'ghost.*=0.5', '--input-size', '16'],
+      ...['--teacher', 'a.safetensors', '--temperature', '3', '--teacher-weight', '0.5'],
+    );
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('recipe fine-tune') });
+    const { graph, weights } = await readModelFile(join(folder, 'e.safetensors'));
+    const before = (await readModelFile(join(folder, 'tiny10.safetensors'))).weights;
+    expect(graph.meta.labels).toEqual(drawnClasses);
+    expect(weights.get('classifier.weight')?.shape).toEqual([3, 16]);
+    expect(weights.get('stem.weight')).toEqual(before.get('stem.weight'));
+    expect(weights.get('ghost.primary_conv.0.weight')).not.toEqual(before.get('ghost.primary_conv.0.weight'));
+  });
+
   it('stops at a loss that is no number, naming step, layer and the checkpoint', async () => {
     const { code, stderr } = await run(
       ...['train', 'tiny10.safetensors', '--data', 'cifar', '--out', 'd.safetensors', '--epochs', '4'],
-      ...['--batch', '16', '--learning-rate', '1e18'],
+      ...['--batch', '16', '--learning-rate', '1e18', '--recipe', 'cifar-fast'],
     );
     expect(code).toBe(1);
     expect(stderr).toMatch(

@@ -58,6 +58,8 @@ export interface RunOptions extends RunEvents {
   readonly config?: RunConfig;
   /** Another length for a run that goes on; its schedule is stretched or shortened from here on. */
   readonly epochs?: number;
+  /** Where the data of a run that goes on is now. */
+  readonly data?: string;
   /** Kept in the run's config.json. */
   readonly command: string;
   readonly signal?: AbortSignal;
@@ -116,7 +118,7 @@ export async function runTraining(options: RunOptions): Promise<RunOutcome> {
     : await readRunFile(folder);
   const checkpoint = options.config ? undefined : await readCheckpoint(paths.last);
   const run = withLength(begun, options.epochs, checkpoint?.progress);
-  const { config } = run;
+  const config = options.data === undefined ? run.config : { ...run.config, data: options.data };
   const side = await configuredSide(config);
   const data = await openTrainingData(config.data, {
     keepSide: Math.round(side * 1.15),

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { initializeWeights } from '../models/initialize.js';
+import { createModel } from '../models/registry.js';
+import { learningRateFactors } from './config.js';
+import { withNewHead } from './new-head.js';
+
+describe('withNewHead', () => {
+  it('gives another number of classes and keeps every other weight', () => {
+    const graph = createModel('ghostnet-32');
+    const weights = initializeWeights(graph, 1);
+    const changed = withNewHead(graph, weights, 3, 2);
+    expect(changed.graph.parameters['classifier.weight']?.shape).toEqual([3, 192]);
+    expect(changed.graph.meta.labels).toBeUndefined();
+    for (const [name, tensor] of changed.weights)
+      if (!name.startsWith('classifier.')) expect(tensor).toBe(weights.get(name));
+    expect(changed.weights.get('classifier.bias')?.data).toHaveLength(3);
+  });
+
+  it('says what it cannot replace', () => {
+    const graph = createModel('ghostnet-32');
+    const headless = { ...graph, outputs: ['global_pool'] };
+    expect(() => withNewHead(headless, initializeWeights(graph, 1), 3, 1)).toThrow(/"global_pool"/);
+  });
+});
+
+describe('learningRateFactors', () => {
+  const names = ['stem.weight', 'blocks.0.weight', 'blocks.1.weight', 'classifier.bias'];
+
+  it('takes the last rule that matches; what is frozen has zero', () => {
+    const factors = learningRateFactors(names, {
+      freeze: ['stem.*'],
+      learningRates: [
+        { match: '*', factor: 0.5 },
+        { match: 'blocks.1.*', factor: 0.1 },
+      ],
+    });
+    expect([...factors.values()]).toEqual([0, 0.5, 0.1, 0.5]);
+  });
+
+  it('refuses a pattern that matches nothing', () => {
+    expect(() => learningRateFactors(names, { freeze: ['block.*'], learningRates: [] })).toThrow(
+      /"block\.\*" matches no parameter/,
+    );
+  });
+});
