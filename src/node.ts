@@ -32,6 +32,7 @@ export { exportOnnx, type OnnxExportOptions } from './formats/onnx/export.js';
 export { importOnnx, type OnnxImportOptions } from './formats/onnx/import.js';
 export { readPytorch } from './formats/pytorch.js';
 export { readSafetensors, writeSafetensors } from './formats/safetensors.js';
+export * from './passes/compression-passes.js';
 export { ghostify, ghostifyPass, ghostifyTrained } from './passes/ghostify/ghostify.js';
 export type { GhostifyOptions, GhostSettings, Placement, Selection } from './passes/ghostify/options.js';
 export type { GhostPlan } from './passes/ghostify/plan.js';

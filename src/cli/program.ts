@@ -8,6 +8,7 @@ import { registerBench } from './bench.js';
 import { registerBuild } from './build.js';
 import { registerClassify } from './classify.js';
 import type { Act, Register } from './command.js';
+import { registerCompress } from './compress.js';
 import { registerData } from './data.js';
 import { registerEval } from './eval.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
@@ -30,6 +31,7 @@ const registers: readonly Register[] = [
   registerBench,
   registerBuild,
   registerGhostify,
+  registerCompress,
   registerPull,
   registerInspect,
   registerModels,

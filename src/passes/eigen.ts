@@ -72,12 +72,16 @@ function tridiagonalize(
 
 /** Makes T diagonal in place by implicit QL steps; every rotation is applied to the rows of q too. */
 function diagonalize(diagonal: Float64Array, off: Float64Array, q: Float64Array, n: number): void {
+  // what is this small beside the whole matrix is rounding, also between two values near zero
+  const rounding = diagonal.reduce(
+    (most, value, i) => Math.max(most, Math.abs(value) + Math.abs(off[i] as number)),
+    0,
+  );
   for (let l = 0; l < n; l++) {
     for (let step = 0; ; step++) {
       let m = l;
       for (; m < n - 1; m++) {
-        const size = Math.abs(diagonal[m] as number) + Math.abs(diagonal[m + 1] as number);
-        if (Math.abs(off[m] as number) <= Number.EPSILON * size) break;
+        if (Math.abs(off[m] as number) <= Number.EPSILON * rounding) break;
       }
       if (m === l) break;
       if (step === 60)

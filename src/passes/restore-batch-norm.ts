@@ -4,7 +4,7 @@
  * have changed, new statistics bring every channel back to its old mean and spread: batch-norm recalibration for
  * networks that have none (as REPAIR does, Jordan et al. 2023). Folding takes it out again.
  */
-import { consumerMap, type Graph, makeGraph, type Parameter, type Weights } from '../graph/graph.js';
+import { type Graph, makeGraph, type Parameter, type Weights } from '../graph/graph.js';
 import type { Node } from '../graph/nodes.js';
 import type { Calibration } from './compression.js';
 import type { PassResult, PlanStep } from './pass.js';
@@ -12,16 +12,11 @@ import { channelMoments } from './slimming/slimming.js';
 
 const eps = 1e-5;
 
-/** Convolutions that are no output and that no batch norm follows. */
+/** Convolutions that are no output; none where the network has batch norm, wherever it stands. */
 function bareConvolutions(graph: Graph): string[] {
-  const consumers = consumerMap(graph);
+  if (graph.nodes.some(({ kind }) => kind === 'batchNorm')) return [];
   return graph.nodes
-    .filter(
-      (node) =>
-        node.kind === 'conv2d' &&
-        !graph.outputs.includes(node.name) &&
-        !(consumers.get(node.name) ?? []).some((reader) => reader.kind === 'batchNorm'),
-    )
+    .filter(({ kind, name }) => kind === 'conv2d' && !graph.outputs.includes(name))
     .map(({ name }) => name);
 }
 

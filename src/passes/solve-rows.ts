@@ -1,36 +1,9 @@
 /**
- * Symmetric positive definite systems in float64, by Cholesky decomposition. Matrices are row-major; sizes are those of
- * layers (up to some thousands), so plain loops over rows serve.
+ * Many right-hand sides of one symmetric system at once, row by row. The factor is linear-algebra.ts's; rows are worked
+ * on in place along rows of the factor, which keeps large systems in the cache.
  */
-import { rangeError } from '../errors.js';
 
-/**
- * The lower triangle L with L Lᵀ = A, of A [n, n] (only the lower triangle is read).
- * Throws RangeError `NOT_POSITIVE` when A is not positive definite.
- */
-export function cholesky(a: Float64Array, n: number): Float64Array {
-  const l = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) {
-    const row = i * n;
-    for (let j = 0; j <= i; j++) {
-      const other = j * n;
-      let sum = a[row + j] as number;
-      for (let k = 0; k < j; k++) sum -= (l[row + k] as number) * (l[other + k] as number);
-      if (j < i) l[row + j] = sum / (l[other + j] as number);
-      else {
-        if (!(sum > 0))
-          throw rangeError(
-            'NOT_POSITIVE',
-            `Cholesky: pivot ${i} of ${n} is ${sum}, expected above 0; add to the diagonal`,
-          );
-        l[row + i] = Math.sqrt(sum);
-      }
-    }
-  }
-  return l;
-}
-
-/** Solves X A = B for X [rows, n] with A = L Lᵀ symmetric: each row of B on its own. */
+/** X with X A = B for X [rows, n], given the lower factor L of A = L Lᵀ [n, n]. */
 export function solveRows(l: Float64Array, n: number, b: Float64Array, rows: number): Float64Array {
   const x = b.slice();
   for (let r = 0; r < rows; r++) {

@@ -4,7 +4,8 @@
  *
  * Shape legend: x [K]; y [O]; weights [O, K].
  */
-import { cholesky, solveRows } from '../solve-rows.js';
+import { choleskyFactor } from '../linear-algebra.js';
+import { solveRows } from '../solve-rows.js';
 import { Moments } from './samples.js';
 
 /** All that least squares needs of the samples. */
@@ -83,12 +84,10 @@ export function solve(sums: Sums, prior: Float64Array, ridge: number): Solution 
   const { moments, cross, sumY } = sums;
   const { count, inputs: size, products, sum } = moments;
   const covariance = new Float64Array(size * size);
-  let trace = 0;
   for (let i = 0; i < size; i++)
     for (let j = 0; j <= i; j++) {
       const value = (products[i * size + j] as number) - ((sum[i] as number) * (sum[j] as number)) / count;
       covariance[i * size + j] = value;
-      if (i === j) trace += value;
     }
   const said = timesSymmetric(prior, covariance, size);
   const gap = said.map((value, at) => {
@@ -96,9 +95,7 @@ export function solve(sums: Sums, prior: Float64Array, ridge: number): Solution 
     return (cross[at] as number) - ((sumY[o] as number) * (sum[k] as number)) / count - value;
   });
   // at least a hair: inputs that are always the same have no variance at all
-  const extra = (Math.max(ridge, 1e-10) * trace) / size || 1;
-  for (let i = 0; i < size; i++) covariance[i * size + i] = (covariance[i * size + i] as number) + extra;
-  const change = solveRows(cholesky(covariance, size), size, gap, sumY.length);
+  const change = solveRows(choleskyFactor(covariance, size, Math.max(ridge, 1e-10)), size, gap, sumY.length);
   const weight = change.map((value, i) => value + (prior[i] as number));
   const bias = sumY.map((total, o) => {
     let mean = total;
