@@ -57,10 +57,7 @@ async function readFile(
 export async function loadModel(nameOrFile: string | undefined, network?: string): Promise<LoadedModel> {
   if (nameOrFile === undefined) {
     const found = defaultModel();
-    const loaded = await readModelFile(
-      found.path,
-      found.network === undefined ? {} : { network: found.network },
-    );
+    const loaded = await readModelFile(found.path);
     return { ...loaded, description: found.description };
   }
   if (networkNamed(nameOrFile) === undefined) {
