@@ -38,7 +38,10 @@ const calibrating = numberOption('--calibration-pictures', 100);
 const facts = {
   ...thisMachine(),
   node: process.versions.node,
-  command: `node bench/compression.mjs ${process.argv.slice(2).join(' ')}`.trim(),
+  command: `node bench/compression.mjs ${process.argv.slice(2).join(' ')}`
+    .trim()
+    // where somebody keeps CIFAR-10 is no part of a result
+    .replace(/--cifar \S+/, '--cifar <folder>'),
   tuning: `${tuneSteps} steps of 64 pictures, SGD, learning rate 0.01 falling to 0`,
 };
 

@@ -40,7 +40,10 @@ const best = (row, key) =>
 
 function section({ facts, rows }) {
   const original = rows.find(({ method }) => method === 'original');
-  const { network, pictures, calibrationPictures } = original;
+  const { network, pictures } = original;
+  const calibrated = [...new Set(rows.map((row) => row.calibrationPictures))]
+    .sort((a, b) => a - b)
+    .join(' or ');
   const tuned = rows.some((row) => typeof row.top1Tuned === 'number');
   const own = timeOf(original);
   const sorted = [...rows].sort((a, b) => a.ratio - b.ratio || b.macs - a.macs);
@@ -77,7 +80,7 @@ function section({ facts, rows }) {
   ];
   return `## ${network}
 
-${pictures} pictures classified, ${calibrationPictures} others to calibrate; ${facts.cpu}, Node ${facts.node}, ${facts.date}:
+${pictures} pictures classified, ${calibrated} others to calibrate; ${facts.cpu}, Node ${facts.node}, ${facts.date}:
 \`${facts.command}\`.${tuned ? ` Tuned: ${facts.tuning}.` : ''}
 
 ${markdown(head, cells)}`;
@@ -98,6 +101,25 @@ const points = runs.flatMap(({ rows }) => {
 });
 const passes = [...new Set(points.map(({ pass }) => pass))];
 
+/** What marks mean, beside the last facet: a symbol and a name for each pass. */
+function legend(names, facet) {
+  const place = [{ network: facet }];
+  return names.flatMap((name, i) => {
+    const at = { fx: 'network', frameAnchor: 'top-right', dy: 8 + 18 * i };
+    return [
+      Plot.dot(place, { ...at, dx: 18, stroke: () => name, symbol: () => name, r: 4 }),
+      Plot.text(place, {
+        ...at,
+        dx: 28,
+        text: () => name,
+        textAnchor: 'start',
+        fill: '#222222',
+        fontSize: 11,
+      }),
+    ];
+  });
+}
+
 /** One scatter plot a network: how often the answer is still the original's against what it costs. */
 function scatter(path, title, x, label) {
   const data = points.filter((point) => point[x] !== undefined);
@@ -105,10 +127,11 @@ function scatter(path, title, x, label) {
   savePlot(path, {
     title,
     height: 320,
+    marginTop: 44,
     marginBottom: 40,
     marginLeft: 50,
-    marginRight: 120,
-    facet: { data, x: 'network' },
+    marginRight: 140,
+    insetTop: 6,
     fx: { label: null },
     x: { label, grid: true },
     y: { label: 'same answer as the original, %', grid: true, domain: [0, 100] },
@@ -129,21 +152,7 @@ function scatter(path, title, x, label) {
         },
       ),
       Plot.dot(data, { x, y: (d) => 100 * d.agreement, stroke: 'pass', symbol: 'pass', r: 4, fx: 'network' }),
-      Plot.text(
-        data,
-        Plot.selectMinX({
-          x,
-          y: (d) => 100 * d.agreement,
-          text: 'pass',
-          z: 'pass',
-          fill: 'pass',
-          fx: 'network',
-          textAnchor: 'start',
-          dx: 7,
-          dy: -7,
-          fontSize: 10,
-        }),
-      ),
+      ...legend(passes, data.at(-1).network),
     ],
   });
   return `![${title}](${path.replace('docs/', '')})`;
