@@ -2,46 +2,21 @@
  * `ghostnet ghostify`: turns a network's convolutions into Ghost modules. Shows the plan, asks, applies it with the best
  * weights that pictures allow, and says what became of the answers. The pass itself is src/passes/ghostify.
  */
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Graph, Weights } from '../graph/graph.js';
-import type { Calibration } from '../passes/compression.js';
-import type { GhostifyOptions } from '../passes/ghostify/options.js';
 import type { GhostPlan } from '../passes/ghostify/plan.js';
 import type { Register } from './command.js';
 import { exitCodes } from './exit-codes.js';
-import type { PictureInputs } from './ghostify/pictures.js';
+import {
+  type GhostifyCommandOptions,
+  type Loaded,
+  load,
+  makePlan,
+  passOptions,
+} from './ghostify/make-plan.js';
 import { list, wholeNumber } from './options.js';
 import { UsageError } from './report-error.js';
 import { note, print, printJson } from './terminal.js';
-
-interface GhostifyCommandOptions {
-  readonly network?: string;
-  readonly out?: string;
-  readonly ratio: number;
-  readonly cheapKernel: number;
-  readonly cheapOperation: NonNullable<GhostifyOptions['cheapOperation']>;
-  readonly placement: 'inside' | 'after';
-  readonly selection: NonNullable<GhostifyOptions['selection']>;
-  readonly skip: readonly string[];
-  readonly only?: readonly string[];
-  readonly minChannels: number;
-  readonly roundTo: number;
-  readonly allowSlower?: boolean;
-  readonly measure?: boolean;
-  readonly threads: number;
-  readonly plan?: string;
-  readonly savePlan?: string;
-  readonly calibrate?: string;
-  readonly data?: string;
-  readonly pictures: number;
-  readonly targetMacs?: number;
-  readonly targetMs?: number;
-  readonly maxDrop?: number;
-  readonly yes?: boolean;
-  readonly json?: boolean;
-}
 
 function positive(text: string): number {
   const match = /^(\d+(?:\.\d+)?)([kMG]?)$/.exec(text);
@@ -109,6 +84,10 @@ export const registerGhostify: Register = (program, act) => {
       wholeNumber(1),
       64,
     )
+    .option('--finetune <pictures>', 'class folders, or CIFAR-10: train on with the old network as teacher')
+    .option('--epochs <n>', 'of fine-tuning (with --layerwise: of each layer)', wholeNumber(1), 1)
+    .option('--learning-rate <rate>', 'highest of fine-tuning', positive, 0.05)
+    .option('--layerwise', 'change and fine-tune one layer after the other, the others frozen')
     .option('--target-macs <n>', 'search s of each layer for at most n MACs, e.g. 150M', positive)
     .option('--target-ms <ms>', 'search for at most so many milliseconds in convolutions', positive)
     .option('--max-drop <points>', 'search for the most savings at so many points of accuracy lost', percent)
@@ -128,108 +107,11 @@ Examples:
   ghostnet ghostify model.safetensors --skip conv1,layer1* --ratio 4 --measure
   ghostnet ghostify model.safetensors --save-plan plan.json    then edit it, and:
   ghostnet ghostify model.safetensors --plan plan.json --calibrate photos/ --out ghost.safetensors --yes
+  ghostnet ghostify model.safetensors --calibrate cifar10/ --finetune cifar10/ --epochs 3 --out ghost.safetensors
   ghostnet ghostify model.safetensors --calibrate photos/ --target-macs 150M --out ghost.onnx`,
     )
     .action(act(ghostifyCommand));
 };
-
-interface Loaded {
-  readonly graph: Graph;
-  readonly weights: Weights;
-  readonly fitting: Calibration | undefined;
-  readonly measuring: { readonly calibration: Calibration; readonly labels?: readonly number[] } | undefined;
-}
-
-async function load(name: string, options: GhostifyCommandOptions): Promise<Loaded> {
-  const { loadModelOrRandom } = await import('./load-model.js');
-  const { calibrationOf } = await import('../calibration.js');
-  const { readInputs } = await import('./ghostify/pictures.js');
-  const model = await loadModelOrRandom(name, options.network);
-  const { threads, pictures } = options;
-  const read = async (path: string, most: number, labelled: boolean): Promise<PictureInputs> =>
-    readInputs(path, model.graph, most, labelled);
-  const fit = options.calibrate === undefined ? undefined : await read(options.calibrate, pictures, false);
-  const test =
-    options.data === undefined
-      ? options.calibrate === undefined
-        ? undefined
-        : await read(options.calibrate, 10 * pictures, false)
-      : await read(options.data, 10 * pictures, true);
-  return {
-    ...model,
-    fitting: fit && calibrationOf(fit.inputs, { threads }),
-    measuring: test && {
-      calibration: calibrationOf(test.inputs, { threads }),
-      ...(test.labels ? { labels: test.labels } : {}),
-    },
-  };
-}
-
-function passOptions(options: GhostifyCommandOptions): GhostifyOptions {
-  const { ratio, cheapKernel, cheapOperation, placement, selection } = options;
-  const { skip, only, minChannels, roundTo, allowSlower = false } = options;
-  return {
-    ...{ ratio, cheapKernel, cheapOperation, placement, selection, skip, minChannels, roundTo, allowSlower },
-    ...(only ? { only } : {}),
-  };
-}
-
-async function makePlan(loaded: Loaded, options: GhostifyCommandOptions): Promise<GhostPlan> {
-  const { graph } = loaded;
-  const { planGhostify, withTotals } = await import('../passes/ghostify/plan.js');
-  const { checkPlan, planFromJson } = await import('../passes/compression.js');
-  const { progress } = await import('./progress.js');
-  let plan: GhostPlan;
-  if (options.plan === undefined) plan = planGhostify(graph, passOptions(options));
-  else {
-    if (!existsSync(options.plan)) throw new UsageError(`--plan: ${options.plan}: no such file`);
-    plan = planFromJson(await readFile(options.plan, 'utf8'), options.plan) as unknown as GhostPlan;
-    checkPlan(plan, 'ghostify', graph);
-    plan = withTotals(graph, plan);
-  }
-  if (options.measure) {
-    const { measurePlan } = await import('./ghostify/measure-plan.js');
-    const line = progress('measuring layers', plan.layers.length);
-    const allowSlower = options.allowSlower ?? false;
-    plan = await measurePlan(graph, plan, { threads: options.threads, allowSlower, onLayer: line.update });
-    line.stop();
-    plan = withTotals(graph, plan);
-  }
-  const target = targetOf(options);
-  if (!target) return plan;
-  const { fitting, measuring } = loaded;
-  if (!fitting || !measuring)
-    throw new UsageError('--target-macs, --target-ms and --max-drop need --calibrate <pictures>');
-  const { searchPlan } = await import('./ghostify/search.js');
-  const { answersOf, agreement } = await import('./ghostify/answers.js');
-  const old = (await answersOf(graph, loaded.weights, measuring.calibration)).first;
-  const right = measuring.labels ?? old;
-  const before = agreement(old, right);
-  const line = progress('measuring sensitivities', 1);
-  const found = await searchPlan(
-    {
-      ...{ graph, weights: loaded.weights, plan, options: passOptions(options), ratios: [2, 3, 4] },
-      pictures: fitting,
-      dropOf: async (ghost, weights) =>
-        before - agreement((await answersOf(ghost, weights, measuring.calibration)).first, right),
-      onTrial: (done, total) => line.update(done / total),
-    },
-    target,
-  );
-  line.stop();
-  return found;
-}
-
-function targetOf(options: GhostifyCommandOptions): import('./ghostify/search.js').Target | undefined {
-  const { targetMacs, targetMs, maxDrop } = options;
-  const targets = [
-    ...(targetMacs === undefined ? [] : [{ kind: 'macs', most: targetMacs } as const]),
-    ...(targetMs === undefined ? [] : [{ kind: 'ms', most: targetMs } as const]),
-    ...(maxDrop === undefined ? [] : [{ kind: 'drop', most: maxDrop } as const]),
-  ];
-  if (targets.length > 1) throw new UsageError('--target-macs, --target-ms and --max-drop: give one of them');
-  return targets[0];
-}
 
 /** What the user wants: only on a terminal is there somebody to ask. */
 async function accepted(options: GhostifyCommandOptions): Promise<'yes' | 'no' | 'edit'> {
@@ -270,20 +152,22 @@ async function ghostifyCommand(name: string, options: GhostifyCommandOptions): P
   return applyPlan(loaded, plan, options, options.out);
 }
 
-async function applyPlan(
-  loaded: Loaded,
+/** The plan applied, and trained on where that is asked for. */
+async function fitted(
+  { graph, weights, fitting }: Loaded,
   plan: GhostPlan,
   options: GhostifyCommandOptions,
-  out: string,
-): Promise<number> {
-  const { graph, weights, fitting, measuring } = loaded;
+): Promise<{ graph: Graph; weights: Weights; plan: GhostPlan }> {
   const { applyGhostify } = await import('../passes/ghostify/apply.js');
   const { progress } = await import('./progress.js');
-  const { writeModel } = await import('./ghostify/write-model.js');
-  const { compareModels, printComparison } = await import('./ghostify/compare.js');
-  const { printErrors } = await import('./ghostify/print-plan.js');
+  const { finetune, epochs, learningRate, threads } = options;
+  const tuning = { epochs, learningRate, threads, say: note };
+  if (finetune !== undefined && options.layerwise) {
+    const { finetuneLayers } = await import('./ghostify/finetune.js');
+    const old = { graph, weights };
+    return finetuneLayers(old, plan, passOptions(options), fitting, { ...tuning, data: finetune });
+  }
   const line = progress('fitting layers', plan.layers.length);
-  const started = performance.now();
   const result = await applyGhostify(
     graph,
     weights,
@@ -292,6 +176,24 @@ async function applyPlan(
     fitting,
   );
   line.stop();
+  if (finetune === undefined) return result;
+  const { finetuneWhole } = await import('./ghostify/finetune.js');
+  const tuned = await finetuneWhole(result, { graph, weights }, { ...tuning, data: finetune });
+  return { ...result, weights: tuned };
+}
+
+async function applyPlan(
+  loaded: Loaded,
+  plan: GhostPlan,
+  options: GhostifyCommandOptions,
+  out: string,
+): Promise<number> {
+  const { graph, weights, measuring } = loaded;
+  const { writeModel } = await import('./ghostify/write-model.js');
+  const { compareModels, printComparison } = await import('./ghostify/compare.js');
+  const { printErrors } = await import('./ghostify/print-plan.js');
+  const started = performance.now();
+  const result = await fitted(loaded, plan, options);
   const seconds = (performance.now() - started) / 1000;
   const compared = measuring && (await compareModels({ graph, weights }, result, measuring));
   await writeModel(out, result.graph, result.weights, plan);
@@ -303,6 +205,6 @@ async function applyPlan(
   print(printErrors(result.plan));
   print();
   if (compared) print(printComparison(compared));
-  note(`fitted in ${seconds.toFixed(1)} s; written to ${out}`);
+  note(`done in ${seconds.toFixed(1)} s; written to ${out}`);
   return exitCodes.ok;
 }
