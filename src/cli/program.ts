@@ -19,6 +19,7 @@ import { registerProfile } from './profile.js';
 import { registerPull } from './pull.js';
 import { registerRecalibrate } from './recalibrate.js';
 import { reportError, UsageError } from './report-error.js';
+import { registerToy } from './toy.js';
 import { registerTrain } from './train.js';
 
 const registers: readonly Register[] = [
@@ -31,6 +32,7 @@ const registers: readonly Register[] = [
   registerBench,
   registerBuild,
   registerGhostify,
+  registerToy,
   registerCompress,
   registerPull,
   registerInspect,
