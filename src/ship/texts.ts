@@ -115,6 +115,7 @@ export interface ClassifyOptions {
 export interface Model {
   readonly threads: number;
   readonly relaxed: boolean;
+  readonly disposed: boolean;
   classify(picture: Picture, options?: ClassifyOptions): Promise<Prediction[]>;
   /** The network's own scores of all classes. */
   scores(picture: Picture): Promise<Float32Array>;

@@ -115,6 +115,10 @@ export class Model {
     return new Float32Array(this.#memory.buffer, output, classes).slice();
   }
 
+  get disposed(): boolean {
+    return !this.#ends;
+  }
+
   #run(): void {
     const { main0 } = this.#exports;
     if (this.#ends?.length === 0) {
@@ -241,9 +245,7 @@ async function loadModel(
 /** The functions of model.js. */
 export function shippedModel(manifest: ShippedManifest, files: ShippedFiles) {
   let first: Promise<Model> | undefined;
-  /**
-   * Loads the network. The first call's network is the one that the function `classify` uses.
-   */
+  /** Loads the network. The first call's network is the one that the function `classify` uses. */
   const load = (options: LoadOptions = {}): Promise<Model> => {
     const model = loadModel(manifest, files, options);
     first ??= model;
@@ -253,8 +255,10 @@ export function shippedModel(manifest: ShippedManifest, files: ShippedFiles) {
     });
     return model;
   };
-  const classify = async (picture: Picture, options?: ClassifyOptions): Promise<Prediction[]> =>
-    (await (first ?? load())).classify(picture, options);
+  const classify = async (picture: Picture, options?: ClassifyOptions): Promise<Prediction[]> => {
+    if ((await first)?.disposed) first = undefined;
+    return (await (first ?? load())).classify(picture, options);
+  };
   const { name, labels, width, height, id } = manifest;
   return { load, classify, info: { name, id, labels, width, height } };
 }

@@ -92,11 +92,12 @@ export function writeInput(
 ): void {
   const { base, input, width, height, preprocessing } = target;
   const { resizeShortSide: short, keepSize, mean, std } = preprocessing;
-  const [scaledWidth, scaledHeight] = keepSize
-    ? [source.width, source.height]
-    : short === undefined
-      ? [width, height]
-      : shortSideSize(source.width, source.height, short);
+  const [scaledWidth, scaledHeight] =
+    short !== undefined
+      ? shortSideSize(source.width, source.height, short)
+      : keepSize
+        ? [source.width, source.height]
+        : [width, height];
   const x = makeSide(source.width, scaledWidth, width, 4, preprocessing);
   const y = makeSide(source.height, scaledHeight, height, x.count * 4, preprocessing);
 

@@ -1,0 +1,289 @@
+/** model.js in Node: the same answers as the library, and a clear error for whatever can be wrong with its files. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+// @ts-expect-error a plain script
+import { findNewerNode } from '../../scripts/newer-node.mjs';
+import type { LoadOptions, Model, Prediction } from '../../src/ship/loader/model.js';
+import type { RawPixels } from '../../src/ship/loader/pixels.js';
+import sizes from '../sizes.json' with { type: 'json' };
+import {
+  expectedScores,
+  folderWriter,
+  formulaPicture,
+  labels,
+  pictureFormula,
+  smallClassifier,
+  worst,
+} from './folder.js';
+
+interface ModelFile {
+  readonly load: (options?: LoadOptions) => Promise<Model>;
+  readonly classify: (picture: RawPixels, options?: { top?: number }) => Promise<Prediction[]>;
+  readonly info: { readonly id: string; readonly labels: readonly string[] };
+}
+
+const root = mkdtempSync(join(tmpdir(), 'ghostnet-ship-'));
+const picture = formulaPicture();
+let expected: readonly number[];
+let expectedHalf: readonly number[];
+let copies = 0;
+
+const open = (folder: string): Promise<ModelFile> => import(pathToFileURL(join(folder, 'model.js')).href);
+/** A copy that a test may damage, imported anew. */
+function copyOf(name: string): string {
+  const folder = join(root, `copy-${copies++}`);
+  cpSync(join(root, name), folder, { recursive: true });
+  return folder;
+}
+const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'no error',
+    (error: { code?: string }) => error.code ?? error,
+  );
+
+beforeAll(async () => {
+  const { graph, weights } = smallClassifier();
+  const write = await folderWriter();
+  await write(join(root, 'f32'), graph, weights, { precision: 'f32' });
+  await write(join(root, 'f16'), graph, weights, { precision: 'f16', threads: 2 });
+  await write(join(root, 'inline'), graph, weights, { precision: 'f16', inlineWeights: true });
+  expected = await expectedScores(graph, weights);
+  expectedHalf = await expectedScores(graph, weights, true);
+}, 60_000);
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+describe('a shipped network', () => {
+  it('gives the scores of the library, within the rounding of its kernels', async () => {
+    const scale = Math.max(...expected.map(Math.abs));
+    for (const [name, right] of [
+      ['f32', expected],
+      ['f16', expectedHalf],
+      ['inline', expectedHalf],
+    ] as const) {
+      const model = await (await open(join(root, name))).load();
+      const scores = [...(await model.scores(picture))];
+      expect([name, worst(scores, right) < 1e-5 * scale]).toEqual([name, true]);
+      model.dispose();
+    }
+    expect(worst(expectedHalf, expected)).toBeGreaterThan(0);
+  });
+
+  it('runs on two threads, with the same bits', async () => {
+    const { load } = await open(join(root, 'f16'));
+    const [two, one] = [await load(), await load({ threads: false })];
+    expect([two.threads, one.threads]).toEqual([2, 1]);
+    expect(await two.scores(picture)).toEqual(await one.scores(picture));
+    two.dispose();
+    one.dispose();
+  });
+
+  it('gives labels and probabilities, best first, and loads at the first call', async () => {
+    const { classify, info } = await open(join(root, 'f32'));
+    const all = await classify(picture, { top: 9 });
+    expect(info.labels).toEqual(labels);
+    expect(all.map(({ label, index }) => label === labels[index])).toEqual(Array(5).fill(true));
+    expect(all.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 6);
+    expect(all.map(({ probability }) => probability)).toEqual(
+      all.map(({ probability }) => probability).sort((a, b) => b - a),
+    );
+    expect(await classify(picture, { top: 1 })).toEqual(all.slice(0, 1));
+  });
+
+  it('takes a ready module and bytes, as places that compile nothing need it', async () => {
+    const folder = join(root, 'f32');
+    const { load } = await open(folder);
+    const module = new WebAssembly.Module(readFileSync(join(folder, 'model.simd.wasm')));
+    const model = await load({ module, weights: readFileSync(join(folder, 'model.weights')) });
+    expect(worst([...(await model.scores(picture))], expected)).toBeLessThan(1e-4);
+    expect(model.relaxed).toBe(false);
+  });
+
+  it('compiles in a folder with a type checker', () => {
+    const folder = join(root, 'f32');
+    writeFileSync(
+      join(folder, 'program.ts'),
+      `import { classify, load, ModelError, type Prediction } from './model.js';
+       export const best: Promise<Prediction[]> = classify({ width: 1, height: 1, data: new Uint8Array(4) }, { top: 1 });
+       export const model = load({ onProgress: ({ loaded, total }) => loaded / total });
+       export const code = (error: unknown) => error instanceof ModelError && error.code === 'PAIR_MISMATCH';
+       // @ts-expect-error a path is no picture
+       classify('photo.jpg');`,
+    );
+    const compiler = join(import.meta.dirname, '../../node_modules/typescript/bin/tsc');
+    const flags = [
+      '--strict',
+      '--noEmit',
+      '--target',
+      'es2022',
+      '--module',
+      'nodenext',
+      '--lib',
+      'es2023,dom',
+    ];
+    const { stdout } = spawnSync(process.execPath, [compiler, ...flags, '--types', '', 'program.ts'], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect(stdout).toBe('');
+  });
+
+  it('stays under the ceiling of its size', () => {
+    const text = readFileSync(join(root, 'f16/model.js'), 'utf8');
+    // without what depends on the network: its manifest and labels
+    const loader = text.replace(/^const manifest = .*$/m, '');
+    expect(gzipSync(loader, { level: 9 }).length).toBeLessThanOrEqual(sizes['ship loader'].gzip);
+    expect(text).not.toMatch(/\beval\(|new Function/);
+  });
+
+  it('leaves nothing but its files, each of which the build names', async () => {
+    expect(readdirSync(join(root, 'inline')).sort()).toEqual(
+      [
+        'demo.css',
+        'demo.js',
+        'ghost-classifier.js',
+        'index.html',
+        'model.d.ts',
+        'model.js',
+        'package.json',
+      ].sort(),
+    );
+  });
+
+  it('runs in a program of its own on this Node and a newer one, with an empty stderr', () => {
+    const program = `import { classify, load } from './model.js';
+      const model = await load();
+      console.log(model.threads, (await classify(${pictureFormula}, { top: 1 }))[0].label);`;
+    writeFileSync(join(root, 'f16/program.mjs'), program);
+    const newer = findNewerNode() as { path?: string; reason?: string };
+    if (!newer.path) console.warn(`SKIPPED: the shipped network on a newer Node: ${newer.reason}`);
+    const best = labels[expected.indexOf(Math.max(...expected))];
+    for (const node of [process.execPath, newer.path ?? process.execPath]) {
+      const { stdout, stderr } = spawnSync(node, ['program.mjs'], {
+        cwd: join(root, 'f16'),
+        encoding: 'utf8',
+      });
+      expect([stdout, stderr]).toEqual([`2 ${best}\n`, '']);
+    }
+  });
+});
+
+describe('files that are not right', () => {
+  it.each([
+    ['weights torn', 'DOWNLOAD_TORN', (f: string) => truncateSync(join(f, 'model.weights'), 5000)],
+    [
+      'weights too long',
+      'DOWNLOAD_TORN',
+      (f: string) => writeFileSync(join(f, 'model.weights'), 'x', { flag: 'a' }),
+    ],
+    ['weights changed', 'WEIGHTS_DAMAGED', (f: string) => change(join(f, 'model.weights'), 9000)],
+    ['no weights file', 'WEIGHTS_DAMAGED', (f: string) => change(join(f, 'model.weights'), 2)],
+    ['weights of another build', 'PAIR_MISMATCH', (f: string) => change(join(f, 'model.weights'), 12)],
+    ['weights missing', 'DOWNLOAD_FAILED', (f: string) => rmSync(join(f, 'model.weights'))],
+    ['module torn', 'MODULE_DAMAGED', (f: string) => eachModule(f, (path) => truncateSync(path, 3000))],
+    ['module missing', 'DOWNLOAD_FAILED', (f: string) => eachModule(f, (path) => rmSync(path))],
+    [
+      'module of another build',
+      'PAIR_MISMATCH',
+      (f: string) => eachModule(f, (path) => change(path, readFileSync(path).length - 10)),
+    ],
+    [
+      'another module',
+      'PAIR_MISMATCH',
+      (f: string) => eachModule(f, (path) => writeFileSync(path, Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0))),
+    ],
+  ])('%s: %s', async (_, code, damage) => {
+    const folder = copyOf('f32');
+    damage(folder);
+    const { load } = await open(folder);
+    expect(await codeOf(load())).toBe(code);
+  });
+
+  it('a thread that cannot start means one thread, said aloud', async () => {
+    const folder = copyOf('f16');
+    rmSync(join(folder, 'model.thread.js'));
+    const said = execFileSync(
+      process.execPath,
+      [
+        '--input-type=module',
+        '-e',
+        `console.warn = (text) => console.log(text);
+         const { load } = await import(${JSON.stringify(pathToFileURL(join(folder, 'model.js')).href)});
+         console.log((await load()).threads);`,
+      ],
+      { encoding: 'utf8' },
+    );
+    expect(said).toMatch(/running with one thread: .*model\.thread\.js.*\n1\n$/s);
+  });
+});
+
+describe('over HTTP', () => {
+  const servers: Server[] = [];
+  afterEach(() => {
+    for (const server of servers.splice(0)) server.close();
+  });
+  function serve(listener: RequestListener): Promise<string> {
+    const server = createServer(listener);
+    servers.push(server);
+    return new Promise((resolve) => {
+      server.listen(0, '127.0.0.1', () =>
+        resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}/model.weights`),
+      );
+    });
+  }
+  const weightsFile = (): Buffer => readFileSync(join(root, 'f32/model.weights'));
+
+  it('reports progress up to the end', async () => {
+    const { load } = await open(join(root, 'f32'));
+    const weights = await serve((_, response) => response.end(weightsFile()));
+    const said: { loaded: number; total: number }[] = [];
+    await load({ weights, onProgress: (progress) => said.push(progress) });
+    const seen = said.map(({ loaded }) => loaded);
+    expect(seen.at(0)).toBe(0);
+    expect(seen).toEqual([...seen].sort((a, b) => a - b));
+    expect([seen.at(-1), said.at(-1)?.total]).toEqual([weightsFile().length, weightsFile().length]);
+  });
+
+  it('a broken connection, a short answer and a wrong status are errors; the next try can succeed', async () => {
+    const { load } = await open(join(root, 'f32'));
+    let turn = 0;
+    const weights = await serve((_, response) => {
+      const content = weightsFile();
+      turn++;
+      if (turn === 1) {
+        response.writeHead(200, { 'Content-Length': content.length });
+        response.write(content.subarray(0, 70_000), () => response.destroy());
+      } else if (turn === 2) response.end(content.subarray(0, 70_000));
+      else if (turn === 3) response.writeHead(404).end();
+      else response.end(content);
+    });
+    const codes = [];
+    for (let i = 0; i < 4; i++) codes.push(await codeOf(load({ weights })));
+    expect(codes).toEqual(['DOWNLOAD_TORN', 'DOWNLOAD_TORN', 'DOWNLOAD_FAILED', 'no error']);
+  });
+
+  it('can be aborted', async () => {
+    const { load } = await open(join(root, 'f32'));
+    const weights = await serve((_, response) => response.write('ghostnet '));
+    const controller = new AbortController();
+    const loading = load({ weights, signal: controller.signal });
+    setTimeout(() => controller.abort(), 50);
+    await expect(loading).rejects.toMatchObject({ name: 'AbortError' });
+  });
+});
+
+function change(path: string, at: number): void {
+  const bytes = readFileSync(path);
+  bytes[at]! ^= 1;
+  writeFileSync(path, bytes);
+}
+
+function eachModule(folder: string, act: (path: string) => void): void {
+  for (const name of readdirSync(folder)) if (name.endsWith('.wasm')) act(join(folder, name));
+}
