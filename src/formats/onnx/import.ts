@@ -61,7 +61,8 @@ export function readOnnx(
       'ONNX_OPSET',
       `ONNX: operators of version ${file.opset}, ${onnxOpsets.oldest} to ${onnxOpsets.newest} are read; save the model with a version between`,
     );
-  const importer = new Importer(file.name || 'onnx', options.external);
+  const uses = consumers(file);
+  const importer = new Importer(file.name || 'onnx', (name) => uses.get(name)?.length ?? 0, options.external);
   const unsupported: OnnxUnsupported[] = [];
   if (file.sparseInitializers > 0)
     unsupported.push({
@@ -71,7 +72,6 @@ export function readOnnx(
       reason: 'is not supported',
     });
   for (const tensor of file.initializers) importer.defineTensor(tensor);
-  const uses = consumers(file);
   for (const input of file.inputs)
     if (!importer.isKnown(input.name)) defineInput(importer, input, uses.get(input.name) ?? [], options);
   const inner = new Map(file.inner.map((value) => [value.name, value]));

@@ -24,6 +24,8 @@ interface Cell {
 export class Importer {
   readonly builder: GraphBuilder;
   readonly weights = new Map<string, Tensor>();
+  /** How many nodes of the file read a value. */
+  readonly readers: (name: string) => number;
   /** N that the file states, or 1 when it is free. Values here are of one image. */
   batch = 1;
   readonly #cells = new Map<string, Cell>();
@@ -31,7 +33,8 @@ export class Importer {
   readonly #taken = new Set<string>();
   readonly #nodes = new Map<string, Node>();
 
-  constructor(name: string, external: ExternalData | undefined) {
+  constructor(name: string, readers: (name: string) => number, external: ExternalData | undefined) {
+    this.readers = readers;
     this.builder = new GraphBuilder(name);
     this.#external = external;
   }

@@ -57,9 +57,12 @@ export function sliceRanges(
     const axis = resolveAxis(given_, shape.length, 'axes');
     const size = shape[axis]!;
     const step = steps[i]!;
-    if (!(step >= 1)) throw new Unsupported(`is ${step}, expected at least 1`, 'steps');
-    const clamp = (value: number): number => Math.min(Math.max(value < 0 ? value + size : value, 0), size);
-    const [start, end] = [clamp(starts[i]!), clamp(ends[i]!)];
+    if (!Number.isInteger(step) || step === 0) throw new Unsupported(`is ${step}`, 'steps');
+    // backwards a range ends before the first element, which -1 cannot say: it means the last
+    const [least, most] = step > 0 ? [0, size] : [-1, size - 1];
+    const clamp = (value: number, low: number): number =>
+      Math.min(Math.max(value < 0 ? value + size : value, low), most);
+    const [start, end] = [clamp(starts[i]!, 0), clamp(ends[i]!, least)];
     return { axis, start, step, count: Math.max(0, Math.ceil((end - start) / step)) };
   });
 }

@@ -142,7 +142,13 @@ export function arithmetic(op: Operation, importer: Importer): void {
       );
       return;
     }
-    importer.defineValue(op, withAffine(formula(importer, x), affineOf(op, importer, values, Boolean(left))));
+    const affine = affineOf(op, importer, values, Boolean(left));
+    const known = formula(importer, x);
+    // a sum begins a formula of its own, so that y + 3 with y = x * sigmoid(x) can become a hard-swish of y; and what
+    // others read too is computed once
+    const begins =
+      known.function !== null && (['Add', 'Sub', 'Sum'].includes(op.file.op) || importer.readers(x) > 1);
+    importer.defineValue(op, withAffine(begins ? fresh(importer, x) : known, affine));
     return;
   }
   if (op.file.op === 'Div') importer.refuse('a division by a value computed from the input is not supported');

@@ -72,6 +72,7 @@ export function slice(op: Operation, importer: Importer): void {
   for (const { axis, ...range } of ranges) {
     if (range.count === shape[axis] && range.step === 1) continue;
     if (axis === 0) importer.refuse('cuts the batch', 'axes');
+    if (range.step < 0) importer.refuse(`is ${range.step}, expected at least 1`, 'steps');
     if (range.count < 1) importer.refuse('takes nothing', 'starts');
     const cut = sliceView(view, axis, range);
     if (!cut) {
