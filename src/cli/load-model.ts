@@ -43,25 +43,33 @@ export async function loadGraph(nameOrFile: string, network?: string): Promise<G
 async function readFile(
   path: string,
   network: string | undefined,
+  inputShape?: readonly number[],
 ): Promise<{ graph: Graph; weights: Weights }> {
   checkExists(path);
-  if (network === undefined) return readModelFile(path);
-  modelEntry(network);
-  return readModelFile(path, { network });
+  if (network !== undefined) modelEntry(network);
+  return readModelFile(path, {
+    ...(network === undefined ? {} : { network }),
+    ...(inputShape === undefined ? {} : { inputShape }),
+  });
 }
 
 /**
- * Graph and trained weights; no name or file means the default model, `network` the network of a weights-only file.
+ * Graph and trained weights; no name or file means the default model, `network` the network of a weights-only file,
+ * `inputShape` the sizes [C, H, W] that an ONNX file leaves free.
  * Throws RangeError `UNKNOWN_MODEL`, EnvironmentError `NO_WEIGHTS`, and what reading a model file throws.
  */
-export async function loadModel(nameOrFile: string | undefined, network?: string): Promise<LoadedModel> {
+export async function loadModel(
+  nameOrFile: string | undefined,
+  network?: string,
+  inputShape?: readonly number[],
+): Promise<LoadedModel> {
   if (nameOrFile === undefined) {
     const found = defaultModel();
     const loaded = await readModelFile(found.path);
     return { ...loaded, description: found.description };
   }
   if (networkNamed(nameOrFile) === undefined) {
-    const { graph, weights } = await readFile(nameOrFile, network);
+    const { graph, weights } = await readFile(nameOrFile, network, inputShape);
     return { graph, weights, description: `${graph.name} from ${nameOrFile}` };
   }
   const pulled = pulledModel(nameOrFile);

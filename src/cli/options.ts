@@ -33,3 +33,11 @@ export function list(text: string): readonly string[] {
     throw new InvalidArgumentError('Expected names with commas between.');
   return [...new Set(words)];
 }
+
+/** One of some words. */
+export function oneOf(words: readonly string[]): (text: string) => string {
+  return (text) => {
+    if (!words.includes(text)) throw new InvalidArgumentError(`Expected one of ${words.join(', ')}.`);
+    return text;
+  };
+}

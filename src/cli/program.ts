@@ -9,6 +9,7 @@ import { registerBuild } from './build.js';
 import { registerClassify } from './classify.js';
 import type { Act, Register } from './command.js';
 import { registerCompress } from './compress.js';
+import { registerConvert } from './convert.js';
 import { registerData } from './data.js';
 import { registerEval } from './eval.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
@@ -36,6 +37,7 @@ const registers: readonly Register[] = [
   registerCompress,
   registerPull,
   registerInspect,
+  registerConvert,
   registerModels,
 ];
 
@@ -47,6 +49,7 @@ Examples:
   ghostnet profile ghostnet-1.0x                 params and MACs of every layer
   ghostnet bench ghostnet-1.0x --threads 2       how fast it runs here
   ghostnet build model.safetensors --out site    a folder that a web page can use
+  ghostnet convert model.onnx model.safetensors  from one format to another
 ${exitCodeHelp}
 GHOSTNET_DEBUG=1 adds the stack to an error; NO_COLOR=1 turns colours off.`;
 

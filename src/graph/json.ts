@@ -3,7 +3,7 @@
  * come from a model file. Weights are not part of it.
  */
 import { FormatError } from '../errors.js';
-import type { Graph, GraphMeta } from './graph.js';
+import type { GhostModuleInfo, Graph, GraphMeta } from './graph.js';
 import { makeGraph } from './graph.js';
 import { activationNames, type Node, nodeKinds } from './nodes.js';
 import { inferShapes } from './shapes.js';
@@ -149,6 +149,13 @@ export function readMeta(value: unknown): GraphMeta {
   return value as GraphMeta;
 }
 
+/** Ghost modules' records from a parsed JSON value. Throws FormatError `GRAPH_JSON`. */
+export function readGhostModules(value: unknown): readonly GhostModuleInfo[] {
+  if (!Array.isArray(value)) return fail('ghost modules: expected a list');
+  for (const info of value as unknown[]) fields('ghost module', info, ghostFields);
+  return value as GhostModuleInfo[];
+}
+
 function fromJsonValue(value: unknown): Graph {
   if (!isRecord(value)) return fail('expected an object');
   if (value['version'] !== graphVersion)
@@ -180,14 +187,13 @@ function fromJsonValue(value: unknown): Graph {
       shape: listOf(isPositive),
       role: (r) => roles.includes(r as string),
     });
-  for (const info of value['ghostModules'] as unknown[]) fields('ghost module', info, ghostFields);
   const meta = readMeta(value['meta'] ?? {});
   const graph = makeGraph({
     name: value['name'] as string,
     nodes: value['nodes'] as Node[],
     outputs: value['outputs'] as string[],
     parameters: value['parameters'] as Graph['parameters'],
-    ghostModules: value['ghostModules'] as Graph['ghostModules'],
+    ghostModules: readGhostModules(value['ghostModules']),
     meta,
   });
   checkWeightShapes(graph);

@@ -102,7 +102,7 @@ describe('the command line', () => {
     expect(stdout).toMatchSnapshot();
   });
 
-  it.each(['classify', 'profile', 'bench', 'pull', 'inspect', 'models'])(
+  it.each(['classify', 'profile', 'bench', 'pull', 'inspect', 'convert', 'models'])(
     'help text of %s',
     async (command) => {
       const { code, stdout, stderr } = await ghostnet([command, '--help']);

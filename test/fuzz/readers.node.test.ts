@@ -1,6 +1,6 @@
 /**
  * Mutated files for every reader: whatever the bytes, the answer is tensors whose shapes fit or an error with a code,
- * within the memory that docs/formats.md states. 1,350 inputs in the suite; `npm run fuzz` runs 18,000
+ * within the memory that docs/formats.md states. 1,650 inputs in the suite; `npm run fuzz` runs 22,000
  * (GHOSTNET_LONG=1; GHOSTNET_FUZZ_SEED and GHOSTNET_FUZZ_COUNT choose others). A failure names seed and input.
  */
 import { readFileSync } from 'node:fs';
@@ -32,6 +32,10 @@ interface Target {
 
 let targets: Readonly<Record<string, Target>>;
 
+const onnxFiles = ['shuffle-13', 'squeeze-excite-9', 'crops-17', 'pools-11', 'spelled-7', 'dense-17'].map(
+  (name) => Uint8Array.from(readFileSync(join(import.meta.dirname, `../goldens/onnx/${name}.onnx`))),
+);
+
 const fixture = (name: string): Uint8Array =>
   Uint8Array.from(readFileSync(join(import.meta.dirname, '../goldens/pth', name)));
 
@@ -41,6 +45,8 @@ beforeAll(async () => {
   const { initializeWeights } = await import('../../src/models/initialize.js');
   const { loadWeights } = await import('../../src/formats/key-mapping.js');
   const { graphKey, loadModel, saveModel } = await import('../../src/formats/model-file.js');
+  const { importOnnx } = await import('../../src/formats/onnx/import.js');
+  const { OnnxModel } = await import('../../src/formats/onnx/schema.js');
   const { readPickle } = await import('../../src/formats/pickle.js');
   const { readPytorch } = await import('../../src/formats/pytorch.js');
   const { readSafetensors, toTensor, writeSafetensors } = await import('../../src/formats/safetensors.js');
@@ -174,6 +180,25 @@ beforeAll(async () => {
       read: pytorch,
       memory: (size) => 4096 + 20 * size,
     },
+    ONNX: {
+      corpus: onnxFiles,
+      read: (bytes) => importOnnx(bytes).weights,
+      memory: (size) => 2 ** 26 + 20 * size,
+    },
+    'ONNX message': {
+      corpus: onnxFiles,
+      damage: (bytes, random) => {
+        const message = OnnxModel.toObject(OnnxModel.decode(bytes), { longs: Number, bytes: String });
+        try {
+          return OnnxModel.encode(OnnxModel.fromObject(mutateJson(message, random) as object)).finish();
+        } catch {
+          // a value that the field cannot hold
+          return bytes.slice(1);
+        }
+      },
+      read: (bytes) => importOnnx(bytes).weights,
+      memory: (size) => 2 ** 27 + 20 * size,
+    },
     'whole PyTorch checkpoint': { corpus: zips.map(fixture), read: pytorch, memory: unpacking },
   };
 });
@@ -187,6 +212,8 @@ const targetNames = [
   'pickle',
   'PyTorch checkpoint',
   'old PyTorch checkpoint',
+  'ONNX',
+  'ONNX message',
   'whole PyTorch checkpoint',
 ];
 

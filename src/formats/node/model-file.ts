@@ -20,8 +20,8 @@ import { readSafetensors, toTensor } from '../safetensors.js';
 export const maxModelFileBytes = 2 ** 31 - 1;
 
 export interface ReadModelOptions {
-  /** Sizes [C, H, W] of an ONNX file's inputs by name, where it leaves them free. */
-  readonly inputShapes?: Readonly<Record<string, readonly number[]>>;
+  /** Sizes [C, H, W] of an ONNX file's inputs, where it leaves them free. */
+  readonly inputShape?: readonly number[];
   /** The network of a file that holds weights only: a name of the registry, or a graph. */
   readonly network?: string | Graph;
   /** Takes weights that hold NaN or infinities. Default false. */
@@ -122,11 +122,11 @@ export async function readModelFile(path: string, options: ReadModelOptions = {}
 async function readOnnxFile(path: string, bytes: Uint8Array, options: ReadModelOptions): Promise<Model> {
   const { importOnnx } = await import('../onnx/import.js');
   const { externalDataBeside } = await import('./onnx-external-data.js');
-  const { allowNonFinite, inputShapes } = options;
+  const { allowNonFinite, inputShape } = options;
   return importOnnx(bytes, {
     external: externalDataBeside(path),
     ...(allowNonFinite === undefined ? {} : { allowNonFinite }),
-    ...(inputShapes === undefined ? {} : { inputShapes }),
+    ...(inputShape === undefined ? {} : { inputShape }),
   });
 }
 

@@ -17,6 +17,10 @@ export const onnxLimits = {
   nodes: 50_000,
   /** Elements of one tensor or feature map. */
   elements: 2 ** 31 - 1,
+  /** Elements of filters, affine steps and orders that the import makes up beside the file's own weights. */
+  made: 2 ** 24,
+  /** Elements that folding constants may compute. */
+  folded: 2 ** 30,
   /** Characters of a name. */
   name: 4096,
 } as const;

@@ -1,12 +1,14 @@
 /**
  * Writes a graph and its weights as an ONNX file (opset 17, IR version 8) that every ONNX runtime reads. The batch
- * dimension is free (`N`), names are the graph's, preprocessing and labels go into the metadata. One case a node kind;
- * inference only, so dropout becomes Identity. Does not fold batch norm: run the pass first for speed.
+ * dimension is free (`N`), names are the graph's, preprocessing and labels go into the metadata. One case a node kind.
+ * Does not fold batch norm: run the pass first for speed.
  */
 import { rangeError, unreachable } from '../../errors.js';
 import { elementCount, type Graph, type Weights } from '../../graph/graph.js';
 import type { Node, Padding } from '../../graph/nodes.js';
 import { inferShapes, type Shapes } from '../../graph/shapes.js';
+import { numberToFloat16 } from '../float16.js';
+import { metaToOnnx } from './metadata.js';
 import {
   attributeTypes,
   dataTypes,
@@ -29,6 +31,11 @@ export interface OnnxExportOptions {
    * nothing; only for comparing speed. Default false.
    */
   readonly redundantSlices?: boolean;
+  /**
+   * 'F16' stores the weights in half the bytes, rounded to nearest even, with a Cast to 32 bits before their use: the
+   * network still computes in 32 bits. Default 'F32'.
+   */
+  readonly dtype?: 'F32' | 'F16';
 }
 
 type AttributeValue = number | readonly number[] | { readonly float: number };
@@ -44,6 +51,21 @@ function littleEndian(data: Float32Array): Uint8Array {
   const view = new DataView(bytes.buffer);
   for (let i = 0; i < data.length; i++) view.setFloat32(i * 4, data[i] as number, true);
   return bytes;
+}
+
+/** Rounded to nearest even. Throws RangeError `FLOAT16_OVERFLOW`. */
+function halves(name: string, data: Float32Array): Uint8Array {
+  const view = new DataView(new ArrayBuffer(data.length * 2));
+  data.forEach((value, i) => {
+    const bits = numberToFloat16(value);
+    if ((bits & 0x7fff) === 0x7c00 && Number.isFinite(value))
+      throw rangeError(
+        'FLOAT16_OVERFLOW',
+        `ONNX export: "${name}" holds ${value}, beyond 16-bit floats; keep f32`,
+      );
+    view.setUint16(i * 2, bits, true);
+  });
+  return new Uint8Array(view.buffer);
 }
 
 /** Collects nodes and initialisers; one method a way of adding. */
@@ -65,6 +87,18 @@ class Writer {
   floats(name: string, dims: readonly number[], data: Float32Array): string {
     this.initializers.set(name, { name, dims, dataType: dataTypes.float, rawData: littleEndian(data) });
     return name;
+  }
+
+  /** Floats of 16 bits, cast to 32 under `name`. */
+  halves(name: string, dims: readonly number[], data: Float32Array): string {
+    const stored = `${name}.f16`;
+    this.initializers.set(stored, {
+      name: stored,
+      dims,
+      dataType: dataTypes.float16,
+      rawData: halves(name, data),
+    });
+    return this.node('Cast', [stored], name, { to: dataTypes.float });
   }
 
   ints(name: string, values: readonly number[]): string {
@@ -227,6 +261,8 @@ function writeNode(w: Writer, node: Node, shapes: Shapes): void {
       return;
     }
     case 'dropout':
+      w.node('Dropout', [x, w.floats(`${y}.ratio`, [], Float32Array.of(node.rate))], y);
+      return;
     case 'identity':
       w.node('Identity', [x], y);
       return;
@@ -265,7 +301,7 @@ function withRedundantSlices(graph: Graph, w: Writer, shapes: Shapes): void {
   }
 }
 
-/** The bytes of an ONNX file. Throws RangeError `WEIGHTS_MISSING` or `SHAPE_MISMATCH`. */
+/** The bytes of an ONNX file. Throws RangeError `WEIGHTS_MISSING`, `SHAPE_MISMATCH` or `FLOAT16_OVERFLOW`. */
 export function exportOnnx(graph: Graph, weights: Weights, options: OnnxExportOptions = {}): Uint8Array {
   const shapes = inferShapes(graph, {
     batch: options.batch ?? 1,
@@ -276,21 +312,18 @@ export function exportOnnx(graph: Graph, weights: Weights, options: OnnxExportOp
     const tensor = weights.get(name);
     if (!tensor || tensor.data.length !== elementCount(parameter.shape))
       throw rangeError('WEIGHTS_MISSING', `ONNX export: no fitting weights for parameter "${name}"`);
-    w.floats(name, parameter.shape, tensor.data);
+    if (options.dtype === 'F16') w.halves(name, parameter.shape, tensor.data);
+    else w.floats(name, parameter.shape, tensor.data);
   }
   for (const node of graph.nodes) writeNode(w, node, shapes);
   if (options.redundantSlices) withRedundantSlices(graph, w, shapes);
   const info = (name: string): object => valueInfo(name, shapes.get(name) ?? [], options.batch);
   const inputs = graph.nodes.filter((node) => node.kind === 'input').map((node) => node.name);
-  const metadata = {
-    ...(graph.meta.preprocessing ? { preprocessing: JSON.stringify(graph.meta.preprocessing) } : {}),
-    ...(graph.meta.labels ? { labels: JSON.stringify(graph.meta.labels) } : {}),
-  };
   const model = OnnxModel.fromObject({
     irVersion: 8,
     producerName: 'ghostnet',
     opsetImport: [{ domain: '', version: onnxOpset }],
-    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+    metadataProps: [...metaToOnnx(graph)].map(([key, value]) => ({ key, value })),
     graph: {
       name: graph.name,
       node: w.nodes,

@@ -15,6 +15,8 @@ const product = (shape: readonly number[]): number => shape.reduce((a, b) => a *
 
 function make(float: boolean, shape: readonly number[], inputs: readonly Constant[] = []): Constant {
   const count = product(shape);
+  if (!shape.every((size) => Number.isInteger(size) && size >= 0))
+    throw new Unsupported(`would make a constant of shape [${shape.join(', ')}]`);
   if (count > Math.max(mostFolded, ...inputs.map(({ data }) => data.length)))
     throw new Unsupported(`would make a constant of ${count} elements, at most ${mostFolded}`);
   return { shape, data: float ? new Float32Array(count) : new Float64Array(count) };
@@ -105,40 +107,44 @@ function concat(inputs: readonly Constant[], axis: number): Constant {
   return result;
 }
 
-const binaries: Readonly<Record<string, (x: number, y: number) => number>> = {
-  Add: (x, y) => x + y,
-  Sub: (x, y) => x - y,
-  Mul: (x, y) => x * y,
-  Pow: (x, y) => x ** y,
-  Min: Math.min,
-  Max: Math.max,
-  Mod: (x, y) => x - y * Math.floor(x / y),
-  Equal: (x, y) => Number(x === y),
-  Greater: (x, y) => Number(x > y),
-  Less: (x, y) => Number(x < y),
-  And: (x, y) => Number(x !== 0 && y !== 0),
-  Or: (x, y) => Number(x !== 0 || y !== 0),
-};
+const binaries: ReadonlyMap<string, (x: number, y: number) => number> = new Map(
+  Object.entries<(x: number, y: number) => number>({
+    Add: (x, y) => x + y,
+    Sub: (x, y) => x - y,
+    Mul: (x, y) => x * y,
+    Pow: (x, y) => x ** y,
+    Min: Math.min,
+    Max: Math.max,
+    Mod: (x, y) => x - y * Math.floor(x / y),
+    Equal: (x, y) => Number(x === y),
+    Greater: (x, y) => Number(x > y),
+    Less: (x, y) => Number(x < y),
+    And: (x, y) => Number(x !== 0 && y !== 0),
+    Or: (x, y) => Number(x !== 0 || y !== 0),
+  }),
+);
 
-const unaries: Readonly<Record<string, (x: number) => number>> = {
-  Neg: (x) => -x,
-  Abs: Math.abs,
-  Sqrt: Math.sqrt,
-  Floor: Math.floor,
-  Ceil: Math.ceil,
-  Exp: Math.exp,
-  Reciprocal: (x) => 1 / x,
-  Not: (x) => Number(x === 0),
-};
+const unaries: ReadonlyMap<string, (x: number) => number> = new Map(
+  Object.entries<(x: number) => number>({
+    Neg: (x) => -x,
+    Abs: Math.abs,
+    Sqrt: Math.sqrt,
+    Floor: Math.floor,
+    Ceil: Math.ceil,
+    Exp: Math.exp,
+    Reciprocal: (x) => 1 / x,
+    Not: (x) => Number(x === 0),
+  }),
+);
 
 /** The result of an operator whose inputs are all constants, or undefined when it is not folded. Throws `Unsupported`. */
 export function foldOperation(op: Operation, importer: Importer): Constant | undefined {
   const inputs = op.inputs.map((name) => (name === '' ? undefined : importer.constant(name)));
   const [x, y, z] = inputs;
   if (!x) return undefined;
-  const combine = binaries[op.file.op];
+  const combine = binaries.get(op.file.op);
   if (combine && y) return inputs.slice(1).reduce((sum, next) => binary(sum!, next!, combine), x);
-  const map = unaries[op.file.op];
+  const map = unaries.get(op.file.op);
   if (map) return { shape: x.shape, data: x.data.map(map) };
   const ints = (constant: Constant | undefined): number[] | undefined => constant && [...constant.data];
   switch (op.file.op) {

@@ -90,6 +90,7 @@ export function gated(x: FormulaValue, gate: FormulaValue): FormulaValue | undef
 function writeAffine(importer: Importer, x: string, affine: Affine, name: string): string {
   if (isUnchanged(affine)) return x;
   const channels = importer.builder.channels(x);
+  importer.reserve(4 * channels);
   const fill = (values: Numbers): Float32Array =>
     typeof values === 'number' ? new Float32Array(channels).fill(values) : Float32Array.from(values);
   const keep = (part: string, values: Numbers): string =>

@@ -4,12 +4,12 @@
  * attribute. The batch dimension becomes free, whatever the file says.
  */
 import { errorCode, FormatError } from '../../errors.js';
-import { type Graph, type GraphMeta, makeGraph, nodeParameters, type Weights } from '../../graph/graph.js';
+import { type Graph, makeGraph, nodeParameters, type Weights } from '../../graph/graph.js';
 import { checkFinite } from '../model-file.js';
 import { decodeOnnx, type OnnxFile, type OnnxFileNode, type OnnxFileValue, onnxLimits } from './decode.js';
 import { foldOperation } from './fold.js';
 import { Importer } from './importer.js';
-import { metaFromOnnx } from './metadata.js';
+import { metaFromOnnx, modulesFromOnnx } from './metadata.js';
 import { type OnnxUnsupported, Operation, Unsupported } from './operation.js';
 import { operators } from './operators/index.js';
 import { type ExternalData, isFloatType, typeName } from './tensor-data.js';
@@ -21,6 +21,8 @@ export const onnxOpsets = { oldest: 7, newest: 26 } as const;
 export interface OnnxImportOptions {
   /** Sizes [C, H, W] of inputs by name, for files that leave them free. */
   readonly inputShapes?: Readonly<Record<string, readonly number[]>>;
+  /** Sizes [C, H, W] of inputs that the file leaves free and `inputShapes` does not name. */
+  readonly inputShape?: readonly number[];
   /** Reads the files in which a model keeps its weights beside itself; `readModelFile` gives one that stays in the folder. */
   readonly external?: ExternalData;
   /** Takes weights that hold NaN or infinities. Default false. */
@@ -103,7 +105,7 @@ export function readOnnx(
   }
   const results = file.outputs.map((output) => writeOutput(importer, output.name, unsupported));
   if (unsupported.length > 0) return { unsupported };
-  return { model: finish(importer, results, metaFromOnnx(file), options), unsupported };
+  return { model: finish(importer, results, file, options), unsupported };
 }
 
 const follows = 'one of its inputs is not supported';
@@ -139,12 +141,15 @@ function checkInputs(importer: Importer, node: OnnxFileNode, produced: ReadonlyS
 
 function readNode(op: Operation, importer: Importer): void {
   const { file } = op;
-  const reader = operators[file.op];
+  const reader = operators.get(file.op);
   const standard = file.domain === '' || file.domain === 'ai.onnx';
   const inputs = op.inputs.filter((name) => name !== '').map((name) => importer.value(name));
   if (standard && inputs.length > 0 && inputs.every(({ kind }) => kind === 'constant')) {
     const constant = foldOperation(op, importer);
     if (constant) {
+      const given = inputs.map((value) => (value.kind === 'constant' ? value.constant.data.length : 0));
+      importer.spend(constant.data.length + given.reduce((a, b) => a + b, 0));
+      if (constant.data.length > Math.max(...given)) importer.reserve(constant.data.length);
       importer.defineValue(op, { kind: 'constant', constant });
       return;
     }
@@ -175,12 +180,12 @@ function inputSizes(input: OnnxFileValue, options: OnnxImportOptions): number[] 
   if (!isFloatType(input.elementType)) refuse(`is of ${typeName(input.elementType)}, expected a float type`);
   if (!shape || (shape.length !== 2 && shape.length !== 4))
     return refuse(`has ${shape ? shape.length : 'unknown'} dimensions, expected [N, C, H, W] or [N, C]`);
-  const wanted = options.inputShapes?.[input.name];
+  const wanted = options.inputShapes?.[input.name] ?? options.inputShape;
   const sizes = shape.slice(1).map((size, axis) => {
     const chosen = typeof size === 'number' ? size : wanted?.[axis];
     if (chosen === undefined || !Number.isInteger(chosen) || chosen < 1)
       return refuse(
-        `its shape [${shape.map((dim) => dim ?? '?').join(', ')}] leaves sizes free; say them (inputShapes, or --input CxHxW)`,
+        `its shape [${shape.map((dim) => dim ?? '?').join(', ')}] leaves sizes free; say them: inputShape, or "ghostnet convert --input CxHxW"`,
       );
     return chosen;
   });
@@ -248,7 +253,7 @@ function writeOutput(importer: Importer, name: string, unsupported: OnnxUnsuppor
 function finish(
   importer: Importer,
   outputs: readonly string[],
-  meta: GraphMeta,
+  file: OnnxFile,
   options: OnnxImportOptions,
 ): OnnxModelContents {
   if (outputs.length === 0) throw new FormatError('ONNX_GRAPH', 'ONNX: the graph has no output');
@@ -261,5 +266,7 @@ function finish(
   const weights = new Map([...importer.weights].filter(([name]) => named.has(name)));
   if (!options.allowNonFinite) checkFinite(weights);
   const parameters = Object.fromEntries(Object.entries(whole.parameters).filter(([name]) => named.has(name)));
-  return { graph: makeGraph({ ...whole, nodes, parameters, meta }), weights };
+  const ghostModules = modulesFromOnnx(file, new Set(nodes.map(({ name }) => name)));
+  const meta = metaFromOnnx(file);
+  return { graph: makeGraph({ ...whole, nodes, parameters, ghostModules, meta }), weights };
 }

@@ -31,12 +31,28 @@ export class Importer {
   readonly #cells = new Map<string, Cell>();
   readonly #external: ExternalData | undefined;
   readonly #taken = new Set<string>();
+  #made = 0;
+  #folded = 0;
   readonly #nodes = new Map<string, Node>();
 
   constructor(name: string, readers: (name: string) => number, external: ExternalData | undefined) {
     this.readers = readers;
     this.builder = new GraphBuilder(name);
     this.#external = external;
+  }
+
+  /** Room for `count` elements that the file does not hold itself. Throws `Unsupported` beyond the limit. */
+  reserve(count: number): void {
+    this.#made += count;
+    if (this.#made > onnxLimits.made)
+      this.refuse(`needs ${this.#made} elements of made-up weights, at most ${onnxLimits.made} are made`);
+  }
+
+  /** Work of folding constants. Throws `Unsupported` beyond the limit. */
+  spend(count: number): void {
+    this.#folded += count;
+    if (this.#folded > onnxLimits.folded)
+      this.refuse(`folding constants takes more than ${onnxLimits.folded} elements`);
   }
 
   /** `wanted`, or with a number behind when it is taken. */
@@ -147,6 +163,7 @@ export class Importer {
       case 'padded': {
         if (value.fill !== 'zero') this.refuse('a padding of -infinity must go into a max pool');
         const channels = value.shape[1]!;
+        this.reserve(channels);
         const ones = new Float32Array(channels).fill(1);
         return this.fixedFilter(name, value.base, ones, [1, 1], value.padding);
       }

@@ -105,6 +105,13 @@ function simplified(factors: readonly Factor[]): Factor[] {
   return result;
 }
 
+/** Whether a view is all `count` elements of its base in their order. */
+export function isWhole(view: ViewValue, count: number): boolean {
+  const [factor, ...more] = simplified(view.dims.flat());
+  if (view.offset !== 0 || more.length > 0) return false;
+  return factor ? factor.size === count && factor.stride === 1 : count === 1;
+}
+
 /** The same elements in another shape, or undefined when the factors cannot be cut so. */
 export function reshapeView(view: ViewValue, shape: readonly number[]): ViewValue | undefined {
   const waiting = simplified(view.dims.flat());

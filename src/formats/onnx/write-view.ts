@@ -4,7 +4,7 @@
  * flatten. What is none of these is refused.
  */
 import type { Importer } from './importer.js';
-import { dimSize, offsetsOf, type ViewValue } from './values.js';
+import { dimSize, type Factor, isWhole, offsetsOf, type ViewValue } from './values.js';
 
 /** Most slices that one reordering of channels may become. */
 const mostRuns = 4096;
@@ -20,19 +20,20 @@ export function writeView(importer: Importer, view: ViewValue, name: string): st
     importer.refuse(`a value of shape [${shape.join(', ')}] is used where [N, C, H, W] or [N, C] is needed`);
   const [, channels = 1, height = 1, width = 1] = base;
   const plane = height * width;
+  if (isWhole(view, channels * plane) && shape.join() === base.join()) return view.base;
   if (shape.length === 2 && base.length === 4) {
-    const all = offsetsOf(view.dims[1]!, view.offset);
-    const whole = all.length === channels * plane && all.every((offset, i) => offset === i);
-    if (whole) return flatten(importer, view.base, name);
+    if (isWhole(view, channels * plane)) return flatten(importer, view.base, name);
     if (plane > 1) importer.refuse(`the reshape ${show} changes the order of values`);
+    const all = orderOf(importer, view.dims[1]!, view.offset);
     return flatten(importer, gather(importer, view.base, all, `${name}.channels`), name);
   }
-  if (shape.length === 2) return gather(importer, view.base, offsetsOf(view.dims[1]!, view.offset), name);
+  if (shape.length === 2)
+    return gather(importer, view.base, orderOf(importer, view.dims[1]!, view.offset), name);
   if (base.length === 2) {
     if (shape[2] !== 1 || shape[3] !== 1) importer.refuse(`the reshape ${show} makes a map of features`);
-    return gather(importer, asMap(importer, view.base), offsetsOf(view.dims[1]!, view.offset), name);
+    return gather(importer, asMap(importer, view.base), orderOf(importer, view.dims[1]!, view.offset), name);
   }
-  const from = offsetsOf(view.dims[1]!, view.offset - (view.offset % plane));
+  const from = orderOf(importer, view.dims[1]!, view.offset - (view.offset % plane));
   const row = axis(view, 2, width, height);
   const column = axis(view, 3, 1, width);
   const aligned = from.every((offset) => offset % plane === 0);
@@ -52,6 +53,12 @@ export function writeView(importer: Importer, view: ViewValue, name: string): st
     { ...column, start: start % width },
     name,
   );
+}
+
+/** Offsets of elements, within the limit. Throws `Unsupported`. */
+export function orderOf(importer: Importer, factors: readonly Factor[], from: number): Int32Array {
+  importer.reserve(dimSize(factors));
+  return offsetsOf(factors, from);
 }
 
 interface Steps {
@@ -133,6 +140,7 @@ function pick(
   const kernelOf = ({ start, step, count }: typeof rows, size: number): number =>
     Math.max(start + 1, size - (count - 1) * step - (step - 1));
   const kernel = [kernelOf(rows, height), kernelOf(columns, width)] as const;
+  importer.reserve(channels * kernel[0] * kernel[1]);
   const data = new Float32Array(channels * kernel[0] * kernel[1]);
   for (let c = 0; c < channels; c++) data[(c * kernel[0] + rows.start) * kernel[1] + columns.start] = 1;
   return importer.fixedFilter(name, x, data, kernel, [0, 0, 0, 0], [rows.step, columns.step]);

@@ -3,7 +3,8 @@ import type { Padding, Pair } from '../../../graph/nodes.js';
 import type { Importer } from '../importer.js';
 import type { Operation } from '../operation.js';
 import { type Constant, isFloat } from '../tensor-data.js';
-import { dimSize, offsetsOf, transposeView } from '../values.js';
+import { dimSize, isWhole, transposeView } from '../values.js';
+import { orderOf } from '../write-view.js';
 import { readWindow } from './window.js';
 
 export function conv(op: Operation, importer: Importer): void {
@@ -127,9 +128,7 @@ function features(
       `has [${view.dims.map(dimSize).join(', ')}] values for a weight of ${inputs} inputs`,
       'A',
     );
-  const order = offsetsOf(view.dims[1]!, view.offset);
-  const moved = order.some((offset, i) => offset !== i);
-  const permutes = base.length === 4 && moved && given === total && base[2]! * base[3]! > 1;
+  const permutes = base.length === 4 && given === total && base[2]! * base[3]! > 1 && !isWhole(view, total);
   if (!permutes) {
     const name = `${op.name}.flatten`;
     return {
@@ -137,6 +136,7 @@ function features(
       weight,
     };
   }
+  const order = orderOf(importer, view.dims[1]!, view.offset);
   const data = new Float32Array(weight.data.length);
   for (let o = 0; o < outputs; o++)
     for (let i = 0; i < inputs; i++) data[o * inputs + order[i]!] = weight.data[o * inputs + i]!;

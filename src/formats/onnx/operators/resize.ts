@@ -69,7 +69,7 @@ export function resize(op: Operation, importer: Importer): void {
       `enlarges by ${factors.join(' x ')}; whole factors for height and width are supported`,
       scales ? 'scales' : 'sizes',
     );
-  const round = roundings[rounding];
+  const round = Object.hasOwn(roundings, rounding) ? roundings[rounding] : undefined;
   const scale: Pair = [factors[2]!, factors[3]!];
   scale.forEach((factor, axis) => {
     const size = shape[axis + 2]!;
