@@ -79,7 +79,8 @@ export function readOnnx(
   const inner = new Map(file.inner.map((value) => [value.name, value]));
   const outputs = new Set(file.outputs.map((output) => output.name));
   const produced = new Set(file.nodes.flatMap((node) => node.outputs));
-  for (const node of file.nodes) {
+  for (const [position, node] of file.nodes.entries()) {
+    importer.position = position;
     const name = nodeName(node, outputs);
     try {
       checkInputs(importer, node, produced);
@@ -103,6 +104,7 @@ export function readOnnx(
           definePlaceholder(importer, output, inner.get(output));
     }
   }
+  importer.position = file.nodes.length;
   const results = file.outputs.map((output) => writeOutput(importer, output.name, unsupported));
   if (unsupported.length > 0) return { unsupported };
   return { model: finish(importer, results, file, options), unsupported };
@@ -261,7 +263,8 @@ function finish(
   const needed = new Set(outputs);
   for (const node of whole.nodes.toReversed())
     if (needed.has(node.name)) for (const input of node.inputs) needed.add(input);
-  const nodes = whole.nodes.filter((node) => needed.has(node.name) || node.kind === 'input');
+  const kept = whole.nodes.filter((node) => needed.has(node.name) || node.kind === 'input');
+  const nodes = importer.inFileOrder(kept);
   const named = new Set(nodes.flatMap(nodeParameters));
   const weights = new Map([...importer.weights].filter(([name]) => named.has(name)));
   if (!options.allowNonFinite) checkFinite(weights);

@@ -19,6 +19,8 @@ interface Cell {
   value: Value | { readonly kind: 'tensor'; readonly tensor: OnnxFileTensor };
   /** Name for the node that it may become. */
   readonly name: string;
+  /** Position in the file of what makes it. */
+  readonly position: number;
 }
 
 export class Importer {
@@ -34,6 +36,9 @@ export class Importer {
   #made = 0;
   #folded = 0;
   readonly #nodes = new Map<string, Node>();
+  readonly #positions = new Map<string, number>();
+  /** Position in the file of the node that is being read. */
+  position = -1;
 
   constructor(name: string, readers: (name: string) => number, external: ExternalData | undefined) {
     this.readers = readers;
@@ -69,7 +74,7 @@ export class Importer {
 
   /** Gives a name its value. Throws FormatError `ONNX_GRAPH` when it has one. */
   define(name: string, value: Value, nodeName = name): void {
-    this.#set(name, { value, name: nodeName });
+    this.#set(name, { value, name: nodeName, position: this.position });
   }
 
   /** Gives an operation's first output its value, to be written under the operation's name when needed. */
@@ -83,7 +88,11 @@ export class Importer {
   }
 
   defineTensor(tensor: OnnxFileTensor): void {
-    this.#set(tensor.name, { value: { kind: 'tensor', tensor }, name: tensor.name });
+    this.#set(tensor.name, {
+      value: { kind: 'tensor', tensor },
+      name: tensor.name,
+      position: this.position,
+    });
   }
 
   /** Makes `name` another name of the value `same`. */
@@ -148,7 +157,11 @@ export class Importer {
   /** The node that makes a value, [N, C, H, W] or [N, F]; written out once. Throws `Unsupported`. */
   map(name: string): string {
     const cell = this.#cell(name);
+    // what waited takes its place in the file's order
+    const { position } = this;
+    this.position = cell.position;
     const node = this.write(this.value(name), cell.name);
+    this.position = position;
     cell.value = wholeView(node, this.builder.shape(node));
     return node;
   }
@@ -264,6 +277,7 @@ export class Importer {
   add(node: Node, parameters: Readonly<Record<string, Parameter>> = {}): string {
     this.builder.addNode(node, parameters);
     this.#nodes.set(node.name, node);
+    this.#positions.set(node.name, this.position);
     const count = this.builder.shape(node.name).reduce((a, b) => a * b, 1);
     if (count > onnxLimits.elements)
       throw new FormatError(
@@ -276,5 +290,11 @@ export class Importer {
   /** The graph node of a name that `add` made. */
   node(name: string): Node | undefined {
     return this.#nodes.get(name);
+  }
+
+  /** Nodes in the order of the file, which is a topological one. */
+  inFileOrder(nodes: readonly Node[]): readonly Node[] {
+    const at = (node: Node): number => this.#positions.get(node.name) ?? -1;
+    return [...nodes].sort((a, b) => at(a) - at(b));
   }
 }

@@ -5,7 +5,7 @@ import type { Operation } from '../operation.js';
 import { type Constant, isFloat } from '../tensor-data.js';
 import { dimSize, isWhole, transposeView } from '../values.js';
 import { orderOf } from '../write-view.js';
-import { readWindow } from './window.js';
+import { readWindow, type Window } from './window.js';
 
 export function conv(op: Operation, importer: Importer): void {
   const weight = importer.needFloats(op.input(1), 'W');
@@ -27,6 +27,12 @@ export function conv(op: Operation, importer: Importer): void {
       'group',
     );
   const bias = op.input(2) === '' ? undefined : importer.needFloats(op.input(2), 'B', [outChannels]);
+  const offsets = padded || bias || groups !== inChannels ? undefined : shiftOffsets(weight, window);
+  if (offsets) {
+    const shift = { kind: 'shift', name: importer.unique(op.name), inputs: [x], offsets } as const;
+    importer.defineNode(op, importer.add(shift));
+    return;
+  }
   const weightKey = importer.parameter(op.input(1), shape, weight.data);
   const biasKey = bias && importer.parameter(op.input(2), bias.shape, bias.data);
   const node = importer.add(
@@ -52,6 +58,27 @@ export function conv(op: Operation, importer: Importer): void {
   importer.defineNode(op, node);
 }
 
+/**
+ * What a depthwise convolution moves each channel by, when every filter is a single 1: a shift, which has neither weights
+ * nor MACs. Undefined when it is none, or when a smaller filter would do.
+ */
+function shiftOffsets({ shape, data }: Constant, window: Window): Pair[] | undefined {
+  const [channels = 0, perGroup, size = 0, width] = shape;
+  const radius = (size - 1) / 2;
+  const same =
+    window.padding.every((side) => side === radius) &&
+    [...window.stride, ...window.dilation].every((n) => n === 1);
+  if (perGroup !== 1 || size !== width || size < 3 || size % 2 === 0 || !same) return undefined;
+  const offsets: Pair[] = [];
+  for (let c = 0; c < channels; c++) {
+    const filter = data.subarray(c * size * size, (c + 1) * size * size);
+    const at = filter.indexOf(1);
+    if (at < 0 || filter.some((value, i) => value !== 0 && i !== at)) return undefined;
+    offsets.push([Math.floor(at / size) - radius, (at % size) - radius]);
+  }
+  return offsets.flat().some((offset) => Math.abs(offset) === radius) ? offsets : undefined;
+}
+
 function sum(a: Padding, b: Padding): Padding {
   return [a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]];
 }
@@ -73,8 +100,8 @@ export function batchNormalization(op: Operation, importer: Importer): void {
       name: importer.unique(op.name),
       inputs: [x],
       channels,
-      eps: rounded(op.float('epsilon', 1e-5)),
-      momentum: rounded(1 - op.float('momentum', 0.9)),
+      eps: shortest(op.float('epsilon', 1e-5), (value) => value),
+      momentum: shortest(op.float('momentum', 0.9), (value) => 1 - value),
       scale,
       shift,
       mean,
@@ -90,9 +117,14 @@ export function batchNormalization(op: Operation, importer: Importer): void {
   importer.defineNode(op, node);
 }
 
-/** The short decimal number that a 32-bit attribute was written for. */
-function rounded(value: number): number {
-  return Number(value.toPrecision(6));
+/** The shortest decimal number d for which `given` was written as 32-bit `form(d)`; `form` is its own inverse. */
+function shortest(given: number, form: (value: number) => number): number {
+  const target = Math.fround(given);
+  for (let digits = 1; digits < 10; digits++) {
+    const candidate = Number(form(target).toPrecision(digits));
+    if (Math.fround(form(candidate)) === target) return candidate;
+  }
+  return form(given);
 }
 
 /** The transpose of a weight [rows, columns]. */
