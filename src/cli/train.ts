@@ -9,6 +9,7 @@ import { type Command, Option } from 'commander';
 import type { RunConfig, Settings } from '../train/config.js';
 import { recipeNames, recipes } from '../train/recipes.js';
 import type { Register } from './command.js';
+import { defaultModel } from './default-model.js';
 import { exitCodes } from './exit-codes.js';
 import { leaveNow, onInterrupt } from './interrupt.js';
 import { list, wholeNumber } from './options.js';
@@ -39,7 +40,7 @@ export const registerTrain: Register = (program, act) => {
   program
     .command('train')
     .description('train a network on CIFAR-10 or on a folder with one folder of pictures for each class')
-    .argument('[network]', 'network by name, or a model file to go on from')
+    .argument('[network]', 'network by name, or a model file to go on from ("default": the package’s own)')
     .option('--data <path>', 'CIFAR-10 folder, or folder of class folders (perhaps with train/ and val/)')
     .option('--out <file>', 'the model file to write, e.g. model.safetensors')
     .option('--config <file>', 'settings from a YAML or JSON file; flags go first')
@@ -128,7 +129,8 @@ const settingFlags = [
 
 /** The settings that flags give, unchecked. */
 function settingsOf(network: string | undefined, flags: TrainFlags): Record<string, unknown> {
-  const settings: Record<string, unknown> = network === undefined ? {} : { network };
+  const named = network === 'default' ? defaultModel().path : network;
+  const settings: Record<string, unknown> = named === undefined ? {} : { network: named };
   for (const name of settingFlags) if (flags[name] !== undefined) settings[name] = flags[name];
   if (flags.teacher !== undefined)
     settings['teacher'] = {
