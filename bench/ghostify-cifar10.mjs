@@ -97,7 +97,6 @@ const scratch = initializeWeights(ghost.graph, seed);
 await train('ghostified, distilled', ghost.weights, { teacher, recipe: { epochs, learningRate: 0.05 } });
 await train('ghostified, fine-tuned on labels', ghost.weights, { recipe: { epochs, learningRate: 0.05 } });
 await train('from scratch', scratch, { recipe: { epochs: 3 * epochs } });
-await train('from scratch, distilled', scratch, { teacher, recipe: { epochs: 3 * epochs } });
 
 function counts(one) {
   const { params, macs } = profile(one);
