@@ -68,7 +68,7 @@ const share = (found, expected) =>
   );
 
 /** A few steps of training on CIFAR-10, as fine-tuning begins. */
-async function tune({ graph, weights }, pictures) {
+async function tune({ graph, weights }, pictures, steps = tuneSteps) {
   const batch = 64;
   const trainer = await createTrainer(graph, weights, {
     batch,
@@ -76,13 +76,13 @@ async function tune({ graph, weights }, pictures) {
   });
   const images = new Float32Array(batch * 3072);
   const targets = new Int32Array(batch);
-  for (let step = 0; step < tuneSteps; step++) {
+  for (let step = 0; step < steps; step++) {
     for (let n = 0; n < batch; n++) {
       const i = (step * batch + n) % pictures.count;
       pictures.write(i, images.subarray(n * 3072, (n + 1) * 3072));
       targets[n] = pictures.label(i);
     }
-    trainer.step({ images, targets, learningRate: 0.01 * (1 - step / tuneSteps) });
+    trainer.step({ images, targets, learningRate: 0.01 * (1 - step / steps) });
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
   const tuned = trainer.weights();
@@ -102,6 +102,7 @@ for (const name of wantedNetworks) {
     ([method, ratio]) =>
       (method === 'original' || (compressionMethods[method].ratios?.(ratio) ?? true)) &&
       !(compressionMethods[method]?.except ?? []).includes(name) &&
+      !(compressionMethods[method]?.trains && compressionNetworks[name].data !== 'cifar10') &&
       !rows.some((row) => row.method === method && row.ratio === ratio),
   );
   if (todo.length === 0) continue;
@@ -124,7 +125,13 @@ for (const name of wantedNetworks) {
   for (const [method, ratio] of todo) {
     const began = performance.now();
     const { apply, recalibrate = true } = compressionMethods[method] ?? { recalibrate: false };
-    const model = apply ? await apply(start, { ratio, calibration }) : { graph, weights };
+    const model = apply
+      ? await apply(start, {
+          ratio,
+          calibration,
+          train: (given, share) => tune(given, training, Math.round(share * tuneSteps)),
+        })
+      : { graph, weights };
     const row = {
       network: name,
       method,

@@ -15,7 +15,8 @@ const names = {
   cp: 'channel pruning',
   lowrank: 'low rank',
   ghost: 'Ghost modules',
-  width: 'narrower, untrained',
+  width: 'narrower, fresh',
+  sfp: 'soft pruning',
   int8: 'int8',
 };
 const called = (method) => names[method] ?? method;
@@ -217,8 +218,8 @@ pictures (networks whose batch norm was folded get it back for that), ${runs.som
 
 **Read with care.** These are one-shot results: the papers train after pruning, for tens of epochs, and there their figures come
 from. Without that every pass loses much, and small networks such as these, made to be thin, lose most. The ImageNet pictures are
-one of each class and probably from the training set: agreement says more than accuracy here. Soft pruning without its training
-is pruning by l2 norm and is not shown; \`width\` starts from fresh weights and answers by chance until it is trained.
+one of each class and probably from the training set: agreement says more than accuracy here. Soft pruning (\`sfp\`) has, before its first figure, as many steps of training
+as "tuned" adds after, so its first figures stand beside the others' last; \`width\` starts from fresh weights and answers by chance until it is trained.
 
 ${about}
 
