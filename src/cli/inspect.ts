@@ -233,7 +233,10 @@ function printInspection(inspection: Inspection): void {
     }
     for (const [key, text] of Object.entries(notes ?? {})) facts.push([key, text]);
   }
-  for (const [key, text] of Object.entries(metadata)) facts.push([`metadata ${key}`, text]);
+  // what an ONNX file's network knows was said above
+  const rest = onnx && network ? [] : Object.entries(metadata);
+  for (const [key, text] of rest)
+    facts.push([`metadata ${key}`, text.length > 200 ? `${text.slice(0, 200)}...` : text]);
   print(
     table(
       facts.map(([key, text]) => [dim(key!), text!]),

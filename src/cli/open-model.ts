@@ -25,6 +25,12 @@ export interface OpenModel {
   readonly label: (index: number) => string;
 }
 
+/** ImageNet's names for files that state none and have as many outputs, or one more for the background before them. */
+function usualLabels(classes: number): readonly string[] {
+  if (classes === imagenetLabels.length) return imagenetLabels;
+  return classes === imagenetLabels.length + 1 ? ['background', ...imagenetLabels] : [];
+}
+
 /**
  * Opens what `--model` names (undefined: the default model) on `threads` threads; `network` is `--network`.
  * Throws what loading and compiling throw, and RangeError `NOT_A_CLASSIFIER` when the network does not take one picture
@@ -38,7 +44,7 @@ export async function openModel(
   const { graph, weights, description } = await loadModel(nameOrFile, network);
   const { width, height, classes } = classifierShape(graph);
   const preprocessing = graph.meta.preprocessing ?? usualPreprocessing(height, width);
-  const labels = graph.meta.labels ?? (classes === imagenetLabels.length ? imagenetLabels : []);
+  const labels = graph.meta.labels ?? usualLabels(classes);
   const opened = await openNetwork(graph, weights, threads);
   return {
     network: opened,

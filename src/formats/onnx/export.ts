@@ -5,18 +5,11 @@
  */
 import { rangeError, unreachable } from '../../errors.js';
 import { elementCount, type Graph, type Weights } from '../../graph/graph.js';
-import type { Node, Padding } from '../../graph/nodes.js';
-import { inferShapes, type Shapes } from '../../graph/shapes.js';
-import { numberToFloat16 } from '../float16.js';
+import type { AvgPoolNode, MaxPoolNode, Node, Padding } from '../../graph/nodes.js';
+import { inferShapes, type Shapes, windowOutput } from '../../graph/shapes.js';
 import { metaToOnnx } from './metadata.js';
-import {
-  attributeTypes,
-  dataTypes,
-  type OnnxAttribute,
-  OnnxModel,
-  type OnnxNode,
-  type OnnxTensor,
-} from './schema.js';
+import { dataTypes, OnnxModel, type OnnxNode } from './schema.js';
+import { OnnxWriter, text } from './writer.js';
 
 /** The operator set of the files written. */
 export const onnxOpset = 17;
@@ -38,83 +31,11 @@ export interface OnnxExportOptions {
   readonly dtype?: 'F32' | 'F16';
 }
 
-type AttributeValue = number | readonly number[] | { readonly float: number };
-
-function attribute(name: string, value: AttributeValue): OnnxAttribute {
-  if (typeof value === 'number') return { name, type: attributeTypes.int, i: value };
-  if ('float' in value) return { name, type: attributeTypes.float, f: value.float };
-  return { name, type: attributeTypes.ints, ints: value };
-}
-
-function littleEndian(data: Float32Array): Uint8Array {
-  const bytes = new Uint8Array(data.length * 4);
-  const view = new DataView(bytes.buffer);
-  for (let i = 0; i < data.length; i++) view.setFloat32(i * 4, data[i] as number, true);
-  return bytes;
-}
-
-/** Rounded to nearest even. Throws RangeError `FLOAT16_OVERFLOW`. */
-function halves(name: string, data: Float32Array): Uint8Array {
-  const view = new DataView(new ArrayBuffer(data.length * 2));
-  data.forEach((value, i) => {
-    const bits = numberToFloat16(value);
-    if ((bits & 0x7fff) === 0x7c00 && Number.isFinite(value))
-      throw rangeError(
-        'FLOAT16_OVERFLOW',
-        `ONNX export: "${name}" holds ${value}, beyond 16-bit floats; keep f32`,
-      );
-    view.setUint16(i * 2, bits, true);
-  });
-  return new Uint8Array(view.buffer);
-}
-
-/** Collects nodes and initialisers; one method a way of adding. */
-class Writer {
-  readonly nodes: OnnxNode[] = [];
-  readonly initializers = new Map<string, OnnxTensor>();
-
-  node(
-    opType: string,
-    input: readonly string[],
-    output: string,
-    attributes: Readonly<Record<string, AttributeValue>> = {},
-  ): string {
-    const list = Object.entries(attributes).map(([name, value]) => attribute(name, value));
-    this.nodes.push({ name: output, opType, input, output: [output], attribute: list });
-    return output;
-  }
-
-  floats(name: string, dims: readonly number[], data: Float32Array): string {
-    this.initializers.set(name, { name, dims, dataType: dataTypes.float, rawData: littleEndian(data) });
-    return name;
-  }
-
-  /** Floats of 16 bits, cast to 32 under `name`. */
-  halves(name: string, dims: readonly number[], data: Float32Array): string {
-    const stored = `${name}.f16`;
-    this.initializers.set(stored, {
-      name: stored,
-      dims,
-      dataType: dataTypes.float16,
-      rawData: halves(name, data),
-    });
-    return this.node('Cast', [stored], name, { to: dataTypes.float });
-  }
-
-  ints(name: string, values: readonly number[]): string {
-    const bytes = new Uint8Array(values.length * 8);
-    const view = new DataView(bytes.buffer);
-    for (const [i, value] of values.entries()) view.setBigInt64(i * 8, BigInt(value), true);
-    this.initializers.set(name, { name, dims: [values.length], dataType: dataTypes.int64, rawData: bytes });
-    return name;
-  }
-}
-
 function pads([top, left, bottom, right]: Padding): readonly number[] {
   return [top, left, bottom, right];
 }
 
-function writeActivation(w: Writer, node: Extract<Node, { kind: 'activation' }>, x: string): void {
+function writeActivation(w: OnnxWriter, node: Extract<Node, { kind: 'activation' }>, x: string): void {
   const y = node.name;
   switch (node.function) {
     case 'relu':
@@ -144,7 +65,7 @@ function writeActivation(w: Writer, node: Extract<Node, { kind: 'activation' }>,
 }
 
 /** Shift as a depthwise convolution with one-hot filters. */
-function writeShift(w: Writer, node: Extract<Node, { kind: 'shift' }>, x: string): void {
+function writeShift(w: OnnxWriter, node: Extract<Node, { kind: 'shift' }>, x: string): void {
   const radius = Math.max(0, ...node.offsets.flat().map(Math.abs));
   const size = 2 * radius + 1;
   const data = new Float32Array(node.offsets.length * size * size);
@@ -160,7 +81,24 @@ function writeShift(w: Writer, node: Extract<Node, { kind: 'shift' }>, x: string
   w.node('Conv', [x, weight], node.name, attributes);
 }
 
-function writeNode(w: Writer, node: Node, shapes: Shapes): void {
+/**
+ * Whether a pool needs ceil_mode. Where the last window would start beyond the input it is dropped, which leaves what floor
+ * gives; shape inference of some versions of ONNX does not know that rule, so floor is written there.
+ */
+function writesCeilMode(node: MaxPoolNode | AvgPoolNode, x: readonly number[]): boolean {
+  if (!node.ceilMode) return false;
+  const { kernel, stride, padding } = node;
+  const axes = ([0, 1] as const).map((axis) => {
+    const [size, before, after] = [x[axis + 2] ?? 1, padding[axis], padding[axis === 0 ? 2 : 3]];
+    const length = (ceil: boolean): number =>
+      windowOutput(size, kernel[axis], stride[axis], before, after, 1, ceil);
+    const plain = Math.ceil((size + before + after - kernel[axis]) / stride[axis]) + 1;
+    return { drops: plain !== length(true), isFloor: length(true) === length(false) };
+  });
+  return !(axes.some(({ drops }) => drops) && axes.every(({ isFloor }) => isFloor));
+}
+
+function writeNode(w: OnnxWriter, node: Node, shapes: Shapes): void {
   const y = node.name;
   const x = node.inputs[0] ?? '';
   const shape = shapes.get(x) ?? [];
@@ -229,7 +167,7 @@ function writeNode(w: Writer, node: Node, shapes: Shapes): void {
         kernel_shape: node.kernel,
         strides: node.stride,
         pads: pads(node.padding),
-        ceil_mode: node.ceilMode ? 1 : 0,
+        ceil_mode: writesCeilMode(node, shape) ? 1 : 0,
         ...(node.kind === 'avgPool' ? { count_include_pad: node.countIncludePad ? 1 : 0 } : {}),
       });
       return;
@@ -271,10 +209,6 @@ function writeNode(w: Writer, node: Node, shapes: Shapes): void {
   }
 }
 
-function text(name: string, value: string): OnnxAttribute & { readonly s: Uint8Array } {
-  return { name, type: attributeTypes.string, s: new TextEncoder().encode(value) };
-}
-
 function valueInfo(name: string, shape: readonly number[], batch: number | undefined): object {
   const dim = shape.map((size, axis) =>
     axis === 0 && batch === undefined ? { dimParam: 'N' } : { dimValue: size },
@@ -283,7 +217,7 @@ function valueInfo(name: string, shape: readonly number[], batch: number | undef
 }
 
 /** Adds, after each Ghost module, the Slice of the official code that keeps all channels. */
-function withRedundantSlices(graph: Graph, w: Writer, shapes: Shapes): void {
+function withRedundantSlices(graph: Graph, w: OnnxWriter, shapes: Shapes): void {
   for (const module of graph.ghostModules) {
     const concat = w.nodes.find((node) => node.opType === 'Concat' && node.output[0] === module.output);
     const channels = shapes.get(module.output)?.[1];
@@ -307,7 +241,7 @@ export function exportOnnx(graph: Graph, weights: Weights, options: OnnxExportOp
     batch: options.batch ?? 1,
     ...(options.inputShapes ? { inputShapes: options.inputShapes } : {}),
   });
-  const w = new Writer();
+  const w = new OnnxWriter();
   for (const [name, parameter] of Object.entries(graph.parameters)) {
     const tensor = weights.get(name);
     if (!tensor || tensor.data.length !== elementCount(parameter.shape))

@@ -11,9 +11,10 @@ import { foldOperation } from './fold.js';
 import { Importer } from './importer.js';
 import { metaFromOnnx, modulesFromOnnx } from './metadata.js';
 import { type OnnxUnsupported, Operation, Unsupported } from './operation.js';
+import { checkAttributes, keepsShape } from './operators/attribute-rules.js';
 import { operators } from './operators/index.js';
 import { type ExternalData, isFloatType, typeName } from './tensor-data.js';
-import { transposeView, wholeView } from './values.js';
+import { transposeView, valueShape, wholeView } from './values.js';
 
 /** Versions of the standard operators that are read. */
 export const onnxOpsets = { oldest: 7, newest: 26 } as const;
@@ -101,7 +102,7 @@ export function readOnnx(
         });
       for (const output of node.outputs)
         if (output !== '' && !importer.isKnown(output))
-          definePlaceholder(importer, output, inner.get(output));
+          definePlaceholder(importer, output, inner.get(output), node);
     }
   }
   importer.position = file.nodes.length;
@@ -158,6 +159,7 @@ function readNode(op: Operation, importer: Importer): void {
   }
   if (!standard) throw new Unsupported(`the operator is of domain "${file.domain}"`);
   if (!reader) throw new Unsupported('the operator is not supported');
+  checkAttributes(op);
   if (inputs.some(({ kind }) => kind === 'unknown')) throw new Unsupported(follows);
   if ((file.outputs[0] ?? '') === '') throw new Unsupported('it has no output');
   reader(op, importer);
@@ -219,8 +221,15 @@ function defineInput(
 }
 
 /** Stands for a value that could not be made, so that what follows can still be looked at. */
-function definePlaceholder(importer: Importer, name: string, value: OnnxFileValue | undefined): void {
-  const shape = value?.shape?.slice(1);
+function definePlaceholder(
+  importer: Importer,
+  name: string,
+  value: OnnxFileValue | undefined,
+  maker: OnnxFileNode,
+): void {
+  const input = keepsShape.has(maker.op) ? maker.inputs[0] : undefined;
+  const same = input === undefined ? undefined : valueShape(importer.value(input));
+  const shape = (value?.shape ?? same)?.slice(1);
   const known = shape?.every((size): size is number => typeof size === 'number' && size >= 1 && size < 65536);
   if (!known || !shape || (shape.length !== 1 && shape.length !== 3)) {
     importer.define(name, { kind: 'unknown' });

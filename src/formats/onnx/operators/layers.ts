@@ -84,8 +84,6 @@ function sum(a: Padding, b: Padding): Padding {
 }
 
 export function batchNormalization(op: Operation, importer: Importer): void {
-  op.only('training_mode', op.int('training_mode', 0), 0);
-  op.only('spatial', op.int('spatial', 1), 1);
   const x = importer.map(op.input(0));
   const channels = importer.builder.channels(x);
   const parts = ['scale', 'B', 'mean', 'var'].map((what, i) => {

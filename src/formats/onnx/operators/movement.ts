@@ -131,7 +131,6 @@ export function concat(op: Operation, importer: Importer): void {
 }
 
 export function pad(op: Operation, importer: Importer): void {
-  op.only('mode', op.text('mode', 'constant'), 'constant');
   const shape = importer.shape(op.input(0));
   const given = op.opset < 11 ? (op.ints('pads') ?? []) : importer.needInts(op.input(1), 'pads');
   const fill =

@@ -34,11 +34,8 @@ const roundings: Readonly<Record<string, (x: number) => number>> = {
 export function resize(op: Operation, importer: Importer): void {
   const isUpsample = op.file.op === 'Upsample';
   const old = isUpsample || op.opset < 11;
-  op.only('mode', op.text('mode', 'nearest'), 'nearest');
   const transform = old ? 'asymmetric' : op.text('coordinate_transformation_mode', 'half_pixel');
   const rounding = old ? 'floor' : op.text('nearest_mode', 'round_prefer_floor');
-  op.only('antialias', op.int('antialias', 0), 0);
-  op.only('keep_aspect_ratio_policy', op.text('keep_aspect_ratio_policy', 'stretch'), 'stretch');
   op.float('cubic_coeff_a', 0);
   op.float('extrapolation_value', 0);
   op.int('exclude_outside', 0);

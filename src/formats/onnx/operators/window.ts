@@ -63,11 +63,8 @@ export function pool(op: Operation, importer: Importer): void {
   const value = importer.value(op.input(0));
   const shape = importer.shape(op.input(0));
   const window = readWindow(op, importer, shape, kernel);
-  if (window.dilation.join() !== '1,1')
-    importer.refuse(`is [${window.dilation.join(', ')}], only 1 is supported`, 'dilations');
   const ceilMode = op.int('ceil_mode', 0) !== 0;
   const countIncludePad = !isMax && op.int('count_include_pad', 0) !== 0;
-  if (isMax) op.only('storage_order', op.int('storage_order', 0), 0);
   const own = window.padding.some((size) => size > 0);
   const takes =
     value.kind === 'padded' &&
@@ -122,7 +119,6 @@ export function reduceMean(op: Operation, importer: Importer): void {
   const given = op.input(1) === '' ? op.ints('axes') : importer.needInts(op.input(1), 'axes');
   const axes = (given ?? []).map((axis) => resolveAxis(axis, shape.length, 'axes')).sort();
   const keep = op.int('keepdims', 1) !== 0;
-  op.only('noop_with_empty_axes', op.int('noop_with_empty_axes', 0), 0);
   if (shape.length !== 4 || axes.join() !== '2,3')
     importer.refuse(
       `is [${(given ?? []).join(', ')}] for [${shape.join(', ')}]; only the mean over height and width is supported`,
