@@ -149,5 +149,5 @@ export function assemble(schedule: Schedule, plan: MemoryPlan, options: Assemble
 
 /** Matrix kernels have code of their own for each length of unit range. */
 function withRanges(spec: KernelSpec, ranges: readonly number[]): KernelSpec {
-  return spec.kind === 'pointwise' || spec.kind === 'conv' ? { ...spec, ranges } : spec;
+  return 'ranges' in spec ? { ...spec, ranges } : spec;
 }

@@ -9,6 +9,7 @@ import { packMatrix } from './kernels/pointwise.js';
 import type { KernelSpec } from './kernels/registry.js';
 import { denseRun, isDense, isOneToOne, quadSpan, relativePositions, spread, type View } from './layout.js';
 import { lowerDepthwise } from './lower-depthwise.js';
+import { lowerWinograd, paysWinograd, winogradPadding, winogradTiles } from './lower-winograd.js';
 import type { LoweringContext } from './lowering-context.js';
 import { placeOutput, residualOperand } from './place-output.js';
 import type { Part } from './program.js';
@@ -139,8 +140,10 @@ function lowerDense(
     const view = context.view(input);
     return calls === 1 ? context.compactFor(input, view) : context.groupAligned(input, view, callInputs);
   };
-  const isPadded = padding.some((side) => side > 0);
-  const x = isPadded ? context.padded(input, source, padding) : source();
+  const winograd = conv !== null && context.winograd && paysWinograd(conv, size);
+  const border = winograd ? winogradPadding(conv, size, winogradTiles(size)) : padding;
+  const isPadded = border.some((side) => side > 0);
+  const x = isPadded ? context.padded(input, source, border) : source();
 
   const quadsPerCall = Math.ceil(callOutputs / 4);
   const layout =
@@ -154,6 +157,23 @@ function lowerDense(
   const { out, residual } = placeOutput(context, operation, size, layout, quads, [x]);
   const outFirst = quadSpan(out.positions).first;
 
+  if (winograd) {
+    const span = quadSpan(x.positions);
+    const columns = relativePositions(x.positions);
+    const whole: Filter = { data: context.parameter(node.weight), columns: inChannels, taps };
+    const filters = arrange(whole, 0, layout, quads * 4, columns, (span.end - span.first) * 4);
+    lowerWinograd(context, operation, {
+      x,
+      out,
+      residual,
+      size,
+      filters,
+      bias: arrangeChannels(bias, layout, quads * 4),
+      quads,
+      macs: macs(context, operation, node),
+    });
+    return out;
+  }
   const filter = sparseGroups(context.parameter(node.weight), groups, perCall, inChannels, outChannels, taps);
   const parts: Part[] = [];
   for (let call = 0; call < calls; call++) {

@@ -28,6 +28,8 @@ export interface LowerOptions {
   readonly batch?: number;
   /** Other [C, H, W] for inputs by node name. */
   readonly inputShapes?: Readonly<Record<string, readonly number[]>>;
+  /** Winograd's scheme for 3x3 convolutions where it pays. Default true. */
+  readonly winograd?: boolean;
 }
 
 /**
@@ -35,7 +37,7 @@ export interface LowerOptions {
  */
 export function lower(graph: Graph, weights: Weights, options: LowerOptions = {}): Program {
   const shapes = inferShapes(graph, options);
-  const context = new LoweringContext(graph, weights, shapes, fuse(graph));
+  const context = new LoweringContext(graph, weights, shapes, fuse(graph), options.winograd ?? true);
   const { program } = context;
   for (const { name } of inputNodes(graph)) {
     const shape = shapes.get(name) ?? [];

@@ -38,6 +38,8 @@ export class LoweringContext {
   readonly weights: Weights;
   readonly shapes: Shapes;
   readonly fused: FusedGraph;
+  /** Whether convolutions may take Winograd's way. */
+  readonly winograd: boolean;
   readonly program = new ProgramBuilder();
   readonly storage: Storage;
   readonly #views = new Map<string, View>();
@@ -46,7 +48,8 @@ export class LoweringContext {
   readonly #gated = new Map<string, string>();
   readonly #copies = new WeakMap<View, Map<string, View>>();
 
-  constructor(graph: Graph, weights: Weights, shapes: Shapes, fused: FusedGraph) {
+  constructor(graph: Graph, weights: Weights, shapes: Shapes, fused: FusedGraph, winograd = true) {
+    this.winograd = winograd;
     this.graph = graph;
     this.weights = weights;
     this.shapes = shapes;

@@ -5,6 +5,7 @@ import { groupedCases } from './grouped-cases.js';
 import { mapCases } from './map-cases.js';
 import type { OpCase } from './op-case.js';
 import { windowCases } from './window-cases.js';
+import { winogradCases } from './winograd-cases.js';
 
 export const opCases: readonly OpCase[] = [
   ...convolutionCases,
@@ -12,4 +13,5 @@ export const opCases: readonly OpCase[] = [
   ...mapCases,
   ...windowCases,
   ...ghostCases,
+  ...winogradCases,
 ];

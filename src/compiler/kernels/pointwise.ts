@@ -32,6 +32,8 @@ export interface MatrixShape {
   readonly ranges: readonly number[];
   readonly activation: Activation;
   readonly residual: boolean;
+  /** Bytes from one output quad to the next, where there is more than its pixels. */
+  readonly outPlane?: number;
 }
 
 /** What differs between the 1x1 and the kxk convolution: how input addresses move. */
@@ -63,7 +65,7 @@ export function emitMatrix(
   walk: InputWalk,
 ): FunctionBuilder {
   const { K, P, activation, residual } = shape;
-  const plane = P * 16;
+  const plane = shape.outPlane ?? P * 16;
   const [weightBase, biasBase, outBase, residualBase] = [0, 0, 0, 0].map(() => f.local('i32')) as Four;
   const [weight, out, residualAt, count] = [0, 0, 0, 0].map(() => f.local('i32')) as Four;
   const rowCount = f.local('i32');
@@ -149,14 +151,19 @@ export function matrixFunction(): FunctionBuilder {
 export function emitPointwise(spec: PointwiseSpec, isa: Isa): FunctionBuilder {
   const f = matrixFunction();
   if (spec.P === 1) return emitVector(f, spec, isa);
-  const plane = spec.P * 16;
-  const pixelBase = f.local('i32');
-  const address = f.local('i32');
-  const groupEnd = f.local('i32');
-  const weightEnd = f.local('i32');
-  return emitMatrix(f, spec, isa, {
+  return emitMatrix(f, spec, isa, channelWalk(f, spec, spec.P * 16));
+}
+
+/** Over all input channels at the output's own pixels; `plane` is the bytes from one input quad to the next. */
+export function channelWalk(
+  f: FunctionBuilder,
+  { K, P }: Pick<MatrixShape, 'K' | 'P'>,
+  plane: number,
+): InputWalk {
+  const [pixelBase, address, groupEnd, end] = [0, 0, 0, 0].map(() => f.local('i32')) as Four;
+  return {
     rows: 1,
-    pixels: spec.P,
+    pixels: P,
     mostPixels: 12,
     reset: () => f.get(IN).set(pixelBase),
     endRow: () => undefined,
@@ -165,9 +172,9 @@ export function emitPointwise(spec: PointwiseSpec, isa: Isa): FunctionBuilder {
     loops: (step) => {
       // quads of input channels outside, the four channels of a quad inside
       f.get(address)
-        .i32Const((spec.K / 4) * plane)
+        .i32Const((K / 4) * plane)
         .op('i32Add')
-        .set(weightEnd);
+        .set(end);
       f.loop((nextQuad) => {
         f.get(address).i32Const(16).op('i32Add').set(groupEnd);
         f.loop((nextChannel) => {
@@ -178,12 +185,12 @@ export function emitPointwise(spec: PointwiseSpec, isa: Isa): FunctionBuilder {
           .i32Const(plane - 16)
           .op('i32Add')
           .tee(address)
-          .get(weightEnd)
+          .get(end)
           .op('i32LtU')
           .brIf(nextQuad);
       });
     },
-  });
+  };
 }
 
 export { packMatrix } from './pairs.js';

@@ -20,6 +20,14 @@ import { rangeClass } from './pairs.js';
 import { emitPointwise, type PointwiseSpec } from './pointwise.js';
 import { emitGlobalPool, emitPool, type GlobalPoolSpec, type PoolSpec } from './pool.js';
 import { emitSoftmax, type SoftmaxSpec } from './softmax.js';
+import {
+  emitWinogradInput,
+  emitWinogradOutput,
+  emitWinogradProducts,
+  type WinogradInputSpec,
+  type WinogradOutputSpec,
+  type WinogradProductsSpec,
+} from './winograd.js';
 
 export type KernelSpec =
   | PointwiseSpec
@@ -33,7 +41,10 @@ export type KernelSpec =
   | ImportSpec
   | ExportSpec
   | RepackSpec
-  | UpsampleSpec;
+  | UpsampleSpec
+  | WinogradInputSpec
+  | WinogradProductsSpec
+  | WinogradOutputSpec;
 
 /** Specs with the same key are the same function. */
 export function kernelKey(spec: KernelSpec): string {
@@ -67,5 +78,11 @@ export function emitKernel(spec: KernelSpec, isa: Isa): FunctionBuilder {
       return emitRepack(spec);
     case 'upsample':
       return emitUpsample(spec);
+    case 'winogradInput':
+      return emitWinogradInput(spec, isa);
+    case 'winogradProducts':
+      return emitWinogradProducts(spec, isa);
+    case 'winogradOutput':
+      return emitWinogradOutput(spec, isa);
   }
 }

@@ -6,8 +6,8 @@
  * U [P][panel][I][8] (a last panel of 4 outputs when needed), M [P][T][O], sums of the weight gradient as U.
  */
 import type { FunctionBuilder, Local } from '../../emitter/function.js';
+import { type LineEmitter, type LineKind, lineLengths } from '../../kernels/winograd-lines.js';
 import { advance, repeated, type Strides } from './loops.js';
-import { type LineEmitter, type LineKind, lineLengths } from './winograd-lines.js';
 
 export const points = 36;
 export const side = 4;

@@ -1,8 +1,8 @@
 /** Weights and their gradients to and from the points of Winograd's scheme. Legend: winograd-tiles.ts. */
 import type { FunctionBuilder } from '../../emitter/function.js';
 import type { Isa } from '../../kernels/kernel.js';
+import { LineEmitter } from '../../kernels/winograd-lines.js';
 import { advance, kernelFunction, repeated, times } from './loops.js';
-import { LineEmitter } from './winograd-lines.js';
 import { transform } from './winograd-tiles.js';
 
 /**

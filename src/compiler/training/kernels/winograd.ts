@@ -5,8 +5,8 @@
  */
 import type { FunctionBuilder, Local } from '../../emitter/function.js';
 import type { Isa } from '../../kernels/kernel.js';
+import { LineEmitter } from '../../kernels/winograd-lines.js';
 import { advance, kernelFunction, offset, repeated, type Strides, times } from './loops.js';
-import { LineEmitter } from './winograd-lines.js';
 import { outerProducts, products } from './winograd-products.js';
 import {
   eachTile,

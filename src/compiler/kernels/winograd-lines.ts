@@ -7,8 +7,8 @@
  * With B, G and A of y = A'[(G g) (B' d)]: input B' (6 to 6), weight G (3 to 6), output A' (6 to 4),
  * output's gradient A (4 to 6), weight gradient G' (6 to 3).
  */
-import type { FunctionBuilder, Local } from '../../emitter/function.js';
-import type { Isa } from '../../kernels/kernel.js';
+import type { FunctionBuilder, Local } from '../emitter/function.js';
+import type { Isa } from './kernel.js';
 
 const a = Math.SQRT1_2;
 const b = Math.SQRT2;
@@ -164,6 +164,19 @@ export class LineEmitter {
     this.#add(m5, 2 * normB, r);
     put(2, () => void this.#f.get(m5));
   }
+}
+
+/** G, [6][3], in 64 bits. */
+export function weightLines(): Float64Array {
+  const point = (value: number, norm: number): number[] => [norm, value * norm, value ** 2 * norm];
+  return Float64Array.from([
+    ...[1, 0, 0],
+    ...point(a, normA),
+    ...point(-a, normA),
+    ...point(b, normB),
+    ...point(-b, normB),
+    ...[0, 0, 1],
+  ]);
 }
 
 const constantsOf: Readonly<Record<LineKind, readonly number[]>> = {

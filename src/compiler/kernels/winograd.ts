@@ -1,0 +1,271 @@
+/**
+ * 3x3 convolution of stride one by Winograd's F(4x4, 3x3) (Lavin and Gray 2016): a quarter of the multiplications of the
+ * direct form. Three kernels, each over a range of quads: transform the input's tiles, 36 matrix products, transform the
+ * results. The transforms of a line are winograd-lines.ts; which convolutions take this way is lower-winograd.ts.
+ *
+ * Shape legend: T tiles of 4x4 outputs, of rows x columns; points p = 0..35; V [C/4][36][T][4], M [N/4][36][T][4], a quad
+ * every `quadBytes`.
+ */
+import { FunctionBuilder, type Local } from '../emitter/function.js';
+import { emitActivation } from './activations.js';
+import type { Activation, Isa } from './kernel.js';
+import { packMatrix } from './pairs.js';
+import { channelWalk, emitMatrix, matrixFunction } from './pointwise.js';
+import { LineEmitter, weightLines } from './winograd-lines.js';
+
+/** Points of a tile's transform. */
+export const winogradPoints = 36;
+/** Outputs of a tile's side. */
+export const winogradSide = 4;
+
+export interface WinogradTiles {
+  readonly tileRows: number;
+  readonly tileColumns: number;
+}
+
+/** Bytes of a quad of V or M: an odd number of cache lines, so that quads do not evict each other. */
+export function winogradQuadBytes({ tileRows, tileColumns }: WinogradTiles): number {
+  return Math.ceil((winogradPoints * tileRows * tileColumns * 16) / 128) * 128 + 64;
+}
+
+export interface WinogradInputSpec extends WinogradTiles {
+  readonly kind: 'winogradInput';
+  /** Pixels of a row of the padded input, which has at least 4 * tileRows + 2 rows and 4 * tileColumns + 2 columns. */
+  readonly paddedWidth: number;
+  readonly paddedHeight: number;
+}
+
+export interface WinogradProductsSpec {
+  readonly kind: 'winogradProducts';
+  /** Stored input channels, a multiple of 4. */
+  readonly K: number;
+  /** Tiles. */
+  readonly T: number;
+  readonly quadBytes: number;
+  /** As of the 1x1 convolution. */
+  readonly ranges: readonly number[];
+}
+
+export interface WinogradOutputSpec extends WinogradTiles {
+  readonly kind: 'winogradOutput';
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly activation: Activation;
+  readonly residual: boolean;
+}
+
+/** A square transform in registers and stack slots: rows first, then columns. */
+class SquareTransform {
+  readonly #f: FunctionBuilder;
+  readonly #lines: LineEmitter;
+  readonly #kind: 'input' | 'output';
+  readonly #line: readonly Local[];
+  readonly #between: readonly Local[];
+
+  constructor(f: FunctionBuilder, isa: Isa, kind: 'input' | 'output') {
+    this.#f = f;
+    this.#kind = kind;
+    this.#lines = new LineEmitter(f, isa, [kind]);
+    this.#line = Array.from({ length: 6 }, () => f.local('v128'));
+    this.#between = Array.from({ length: 36 }, () => f.local('v128'));
+  }
+
+  /** `load` puts a value on the stack; `store` takes what `value` puts there. Columns from `columns` on are left out. */
+  emit(
+    load: (row: number, column: number) => void,
+    store: (row: number, column: number, value: () => void) => void,
+    columns = 6,
+  ): void {
+    const f = this.#f;
+    const made = this.#kind === 'input' ? 6 : 4;
+    const between = (row: number, column: number): Local => this.#between[row * made + column] as Local;
+    for (let row = 0; row < 6; row++) {
+      this.#line.forEach((local, column) => {
+        load(row, column);
+        f.set(local);
+      });
+      this.#lines.line(this.#kind, this.#line, (column, value) => {
+        value();
+        f.set(between(row, column));
+      });
+    }
+    for (let column = 0; column < Math.min(made, columns); column++) {
+      this.#line.forEach((local, row) => {
+        f.get(between(row, column)).set(local);
+      });
+      this.#lines.line(this.#kind, this.#line, (row, value) => store(row, column, value));
+    }
+  }
+}
+
+/** (padded input, V, unit0, unit1); units are input quads. */
+export function emitWinogradInput(spec: WinogradInputSpec, isa: Isa): FunctionBuilder {
+  const [IN, V, UNIT0, UNIT1] = [0, 1, 2, 3] as const;
+  const f = new FunctionBuilder(['i32', 'i32', 'i32', 'i32']);
+  const { tileRows, tileColumns, paddedWidth, paddedHeight } = spec;
+  const [plane, quadBytes] = [paddedWidth * paddedHeight * 16, winogradQuadBytes(spec)];
+  const pointBytes = tileRows * tileColumns * 16;
+  const square = new SquareTransform(f, isa, 'input');
+  const [from, to, row, rows, columns] = Array.from({ length: 5 }, () => f.local('i32')) as Five;
+  eachUnit(
+    f,
+    UNIT0,
+    UNIT1,
+    [
+      [IN, plane],
+      [V, quadBytes],
+    ],
+    () => {
+      f.get(IN).set(row).get(V).set(to);
+      f.repeat(rows, tileRows, () => {
+        f.get(row).set(from);
+        f.repeat(columns, tileColumns, () => {
+          square.emit(
+            (r, c) => f.get(from).mem('v128Load', (r * paddedWidth + c) * 16),
+            (r, c, value) => {
+              f.get(to);
+              value();
+              f.mem('v128Store', (r * 6 + c) * pointBytes);
+            },
+          );
+          f.increment(from, winogradSide * 16).increment(to, 16);
+        });
+        f.increment(row, winogradSide * paddedWidth * 16);
+      });
+    },
+  );
+  return f;
+}
+
+/** (V, weights, zeros, M, unused, unit0, unit1): M[p] = U[p] V[p] for all points; units are output quads. */
+export function emitWinogradProducts(spec: WinogradProductsSpec, isa: Isa): FunctionBuilder {
+  const [V, WEIGHTS, , M, , UNIT0] = [0, 1, 2, 3, 4, 5] as const;
+  const { K, T, quadBytes, ranges } = spec;
+  const f = matrixFunction();
+  const [points, unit0, pairs] = [f.local('i32'), f.local('i32'), f.local('i32')];
+  const shape = { K, P: T, ranges, activation: null, residual: false, outPlane: quadBytes };
+  const walk = channelWalk(f, shape, quadBytes);
+  // the number of pairs of quads of all threads stands in front of the weights of the first point
+  f.get(WEIGHTS).mem('i32Load').set(pairs).increment(WEIGHTS, 64).get(UNIT0).set(unit0);
+  f.repeat(points, winogradPoints, () => {
+    f.get(unit0).set(UNIT0);
+    emitMatrix(f, shape, isa, walk);
+    f.increment(V, T * 16).increment(M, T * 16);
+    f.get(WEIGHTS)
+      .get(pairs)
+      .i32Const(K * 32)
+      .op('i32Mul')
+      .op('i32Add')
+      .set(WEIGHTS);
+  });
+  return f;
+}
+
+/** (M, bias, output, residual, unit0, unit1); units are output quads. */
+export function emitWinogradOutput(spec: WinogradOutputSpec, isa: Isa): FunctionBuilder {
+  const [M, BIAS, OUT, RESIDUAL, UNIT0, UNIT1] = [0, 1, 2, 3, 4, 5] as const;
+  const f = new FunctionBuilder(['i32', 'i32', 'i32', 'i32', 'i32', 'i32']);
+  const { tileRows, tileColumns, outHeight, outWidth, activation, residual } = spec;
+  const [plane, quadBytes] = [outWidth * outHeight * 16, winogradQuadBytes(spec)];
+  const pointBytes = tileRows * tileColumns * 16;
+  const square = new SquareTransform(f, isa, 'output');
+  const bias = f.local('v128');
+  const [from, to, row, rows, columns] = Array.from({ length: 5 }, () => f.local('i32')) as Five;
+  // the residual lies where the output does, at a constant distance
+  const distance = f.local('i32');
+  const [lastRows, lastColumns] = [outHeight % winogradSide, outWidth % winogradSide];
+
+  const tile = (height: number, width: number): void => {
+    square.emit(
+      (r, c) => f.get(from).mem('v128Load', (r * 6 + c) * pointBytes),
+      (r, c, value) => {
+        if (r >= height) return;
+        const offset = (r * outWidth + c) * 16;
+        f.get(to);
+        value();
+        f.get(bias).op('f32x4Add');
+        if (residual) f.get(to).get(distance).op('i32Add').mem('v128Load', offset).op('f32x4Add');
+        emitActivation(f, activation);
+        f.mem('v128Store', offset);
+      },
+      width,
+    );
+    f.increment(from, 16).increment(to, winogradSide * 16);
+  };
+  const tileRow = (height: number): void => {
+    f.get(row).set(to);
+    const whole = lastColumns === 0 ? tileColumns : tileColumns - 1;
+    f.repeat(columns, whole, () => tile(height, winogradSide));
+    if (lastColumns > 0) tile(height, lastColumns);
+    f.increment(row, winogradSide * outWidth * 16);
+  };
+  const steps = [
+    [M, quadBytes],
+    [BIAS, 16],
+    [OUT, plane],
+    [RESIDUAL, residual ? plane : 0],
+  ] as const;
+  eachUnit(f, UNIT0, UNIT1, steps, () => {
+    f.get(M).set(from).get(OUT).set(row).get(BIAS).mem('v128Load').set(bias);
+    if (residual) f.get(RESIDUAL).get(OUT).op('i32Sub').set(distance);
+    const whole = lastRows === 0 ? tileRows : tileRows - 1;
+    f.repeat(rows, whole, () => tileRow(winogradSide));
+    if (lastRows > 0) tileRow(lastRows);
+  });
+  return f;
+}
+
+type Five = [Local, Local, Local, Local, Local];
+
+/** Runs `body` for units [unit0, unit1) with each base at the unit's own bytes. */
+function eachUnit(
+  f: FunctionBuilder,
+  unit0: Local,
+  unit1: Local,
+  bases: readonly (readonly [base: Local, bytes: number])[],
+  body: () => void,
+): void {
+  for (const [base, bytes] of bases)
+    if (bytes > 0) f.get(base).get(unit0).i32Const(bytes).op('i32Mul').op('i32Add').set(base);
+  f.get(unit0).get(unit1).op('i32LtS');
+  f.if(() => {
+    f.loop((next) => {
+      body();
+      for (const [base, bytes] of bases) f.increment(base, bytes);
+      f.increment(unit0, 1).get(unit0).get(unit1).op('i32LtS').brIf(next);
+    });
+  });
+}
+
+/**
+ * Filters [N][K][3][3] in stored order as the products want them: a cache line whose first word is the number of pairs of
+ * output quads, then G g G' in 64 bits for each point, packed in pairs.
+ */
+export function packWinograd(filters: Float32Array, N: number, K: number): Float32Array {
+  const lines = weightLines();
+  const points = Array.from({ length: winogradPoints }, () => new Float32Array(N * K));
+  const half = new Float64Array(18);
+  for (let filter = 0; filter < N * K; filter++) {
+    const at = filter * 9;
+    for (let i = 0; i < 6; i++)
+      for (let x = 0; x < 3; x++) {
+        let sum = 0;
+        for (let y = 0; y < 3; y++) sum += (lines[i * 3 + y] as number) * (filters[at + y * 3 + x] as number);
+        half[i * 3 + x] = sum;
+      }
+    for (let i = 0; i < 6; i++)
+      for (let j = 0; j < 6; j++) {
+        let sum = 0;
+        for (let x = 0; x < 3; x++) sum += (half[i * 3 + x] as number) * (lines[j * 3 + x] as number);
+        (points[i * 6 + j] as Float32Array)[filter] = sum;
+      }
+  }
+  const pairs = Math.ceil(N / 8);
+  const size = pairs * 8 * K;
+  const packed = new Float32Array(16 + winogradPoints * size);
+  new Int32Array(packed.buffer)[0] = pairs;
+  points.forEach((point, p) => {
+    packed.set(packMatrix(point, N, K), 16 + p * size);
+  });
+  return packed;
+}
