@@ -88,7 +88,10 @@ async function open(path: string): Promise<{ page: Page; said: string[] }> {
   const said: string[] = [];
   page.on('console', (message) => said.push(message.text()));
   page.on('pageerror', (error) => said.push(error.message));
+  // listening from the start: a browser opens its own chooser until somebody listens
+  page.on('filechooser', (chooser) => void chooser.setFiles(boat()));
   await page.goto(served.url + path);
+  await page.locator('ghost-classifier input').waitFor();
   return { page, said };
 }
 
@@ -157,11 +160,9 @@ describe('<ghost-classifier>', () => {
       document.activeElement?.shadowRoot?.activeElement?.getAttribute('aria-label'),
     );
     expect(name).toBe('Choose a picture to classify');
-    const chooser = page.waitForEvent('filechooser');
     await page.keyboard.press('Enter');
-    await (await chooser).setFiles(boat());
     const spoken = page.locator('ghost-classifier [aria-live=polite]');
-    await expect.poll(() => spoken.textContent()).toMatch(/^boat, \d+ percent; /);
+    await expect.poll(() => spoken.textContent(), { timeout: 20_000 }).toMatch(/^boat, \d+ percent; /);
     await page.keyboard.press('Tab');
     expect(await page.evaluate(() => document.activeElement?.shadowRoot?.activeElement?.textContent)).toBe(
       'Use the camera',
@@ -200,7 +201,9 @@ describe('<ghost-classifier>', () => {
     writeFileSync(join(folder, 'torn.jpg'), 'not a picture');
     const status = page.locator('ghost-classifier [role=status]');
     await page.locator('ghost-classifier input').setInputFiles(join(folder, 'torn.jpg'));
-    await expect.poll(() => status.textContent()).toContain('no picture that this browser knows');
+    await expect
+      .poll(() => status.textContent(), { timeout: 20_000 })
+      .toContain('no picture that this browser knows');
     await page.locator('ghost-classifier input').setInputFiles(boat());
     await first(page).waitFor();
     expect(await status.textContent()).toMatch(/ ms, on this device$/);
@@ -208,7 +211,7 @@ describe('<ghost-classifier>', () => {
       document.querySelector('ghost-classifier')?.setAttribute('src', './nowhere.js'),
     );
     await page.locator('ghost-classifier input').setInputFiles(boat());
-    await expect.poll(() => status.textContent()).toContain('nowhere.js');
+    await expect.poll(() => status.textContent(), { timeout: 20_000 }).toContain('nowhere.js');
     await page.close();
   });
 });
