@@ -4,6 +4,7 @@
 import { toJson } from '../../src/graph/json.js';
 import { hashText } from '../../src/models/random.js';
 import { networkCases } from '../networks/networks.js';
+import { zooCases } from '../networks/zoo-cases.js';
 import { randomGraph } from '../op-cases/random-graph.js';
 import { opCases } from '../op-cases/table.js';
 
@@ -13,8 +14,9 @@ const cases = [...opCases, ...randomCases].map(({ name, graph, batch, seed, inpu
   const json = toJson(graph);
   return { name, batch, seed, inputScale, hash: hashText(json), graph: JSON.parse(json) as unknown };
 });
-const networks = networkCases.map(({ name, build, batch, seed }) => {
+const described = ({ name, build, batch, seed }: (typeof networkCases)[number]): unknown => {
   const json = toJson(build());
   return { name, batch, seed, inputScale: 1, hash: hashText(json), graph: JSON.parse(json) as unknown };
-});
-console.log(JSON.stringify({ cases, networks }));
+};
+const [networks, zoo] = [networkCases, zooCases].map((list) => list.map(described));
+console.log(JSON.stringify({ cases, networks, zoo }));

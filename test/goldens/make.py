@@ -2,6 +2,7 @@
 Makes the golden files of the op cases and of whole networks with PyTorch (1.13 or newer), in float64 on the CPU.
 
     python3 test/goldens/make.py            (from the root of the repository, after `npm ci`)
+    python3 test/goldens/make.py zoo        (only zoo.json, which needs torchvision 0.14 too)
 
 Weights and inputs come from seeds (generator.py), so the files hold only what PyTorch answered. Needed only when a
 case or a network changes; the tests themselves need no Python and say so when a golden is out of date.
@@ -9,6 +10,7 @@ case or a network changes; the tests themselves need no Python and say so when a
 import json
 import os
 import subprocess
+import sys
 import tempfile
 
 import torch
@@ -16,6 +18,7 @@ import torch
 import generator
 import networks
 import ops
+import zoo
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -28,13 +31,16 @@ def exported():
         return json.loads(subprocess.run(["node", script.name], check=True, capture_output=True).stdout)
 
 
-def network_golden(case):
+def network_golden(case, modules):
     graph = case["graph"]
-    module, taps = networks.NETWORKS[case["name"]]()
+    module, taps = modules[case["name"]]()
     parameters = generator.weights(graph, case["seed"])
     names = {name for name in module.state_dict() if not name.endswith("num_batches_tracked")}
     assert names == set(parameters), (case["name"], names ^ set(parameters))
-    state = {name: torch.from_numpy(value) for name, value in parameters.items()}
+    # a state dict of its own, for the version numbers that some modules want to see in it
+    state = module.state_dict()
+    for name, value in parameters.items():
+        state[name] = torch.from_numpy(value)
     module.load_state_dict(state, strict=False)
     module = module.double().eval()
     seen = {}
@@ -68,9 +74,13 @@ def write(name, goldens):
 def main():
     torch.set_num_threads(1)
     everything = exported()
+    wanted = sys.argv[1:] or ["op-cases", "networks", "zoo"]
     with torch.no_grad():
-        write("op-cases.json", {case["name"]: op_golden(case) for case in everything["cases"]})
-        write("networks.json", {case["name"]: network_golden(case) for case in everything["networks"]})
+        if "op-cases" in wanted:
+            write("op-cases.json", {case["name"]: op_golden(case) for case in everything["cases"]})
+        for name, modules in (("networks", networks.NETWORKS), ("zoo", zoo.NETWORKS)):
+            if name in wanted:
+                write(f"{name}.json", {case["name"]: network_golden(case, modules) for case in everything[name]})
 
 
 main()
