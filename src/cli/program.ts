@@ -16,6 +16,7 @@ import { exitCodeHelp, exitCodes } from './exit-codes.js';
 import { registerGhostify } from './ghostify.js';
 import { registerInspect } from './inspect.js';
 import { registerModels } from './models.js';
+import { registerPaper } from './paper.js';
 import { registerProfile } from './profile.js';
 import { registerPull } from './pull.js';
 import { registerRecalibrate } from './recalibrate.js';
@@ -36,6 +37,7 @@ const registers: readonly Register[] = [
   registerToy,
   registerCompress,
   registerPull,
+  registerPaper,
   registerInspect,
   registerConvert,
   registerModels,

@@ -1,0 +1,134 @@
+/**
+ * The paper's tables beside this package's numbers: each row with our counts and their agreement, the accuracy that the
+ * paper prints and what can be said of it here. Pure; reads no file, trains and measures nothing.
+ */
+import { profile } from '../analysis/profile.js';
+import type { Graph } from '../graph/graph.js';
+import { createModel } from '../models/registry.js';
+import { type Agreement, agreement } from './agreement.js';
+import type { CsvRow } from './csv.js';
+
+/** Where an accuracy stands: trained by this package, or what the reader must bring. */
+export type AccuracyStatus = 'trained here' | 'needs training' | 'needs ImageNet' | 'no network here';
+
+export interface PaperRow {
+  readonly table: number;
+  readonly group: string;
+  readonly name: string;
+  /** Name in the registry; '' when the package has no such network. */
+  readonly model: string;
+  readonly paper: {
+    readonly params: string;
+    readonly macs: string;
+    readonly top1: string;
+    readonly top5: string;
+  };
+  readonly ours?: {
+    readonly params: number;
+    readonly macs: number;
+    readonly paramsAgreement: Agreement;
+    readonly macsAgreement: Agreement;
+  };
+  readonly accuracy: {
+    readonly status: AccuracyStatus;
+    readonly top1?: number;
+    readonly how?: string;
+    /** The command that measures or trains it where data and time are at hand. */
+    readonly command?: string;
+  };
+  readonly note: string;
+}
+
+/** The graph that a row is about. */
+export function rowGraph(row: CsvRow): Graph {
+  const { ratio, cheapKernel, model = '' } = row;
+  return createModel(model, {
+    ...(ratio ? { ratio: Number(ratio) } : {}),
+    ...(cheapKernel ? { cheapKernel: Number(cheapKernel) } : {}),
+  });
+}
+
+function accuracyOf(row: CsvRow, trained: readonly CsvRow[]): PaperRow['accuracy'] {
+  const { model = '', ratio = '', cheapKernel = '' } = row;
+  if (model === '') return { status: 'no network here' };
+  const cifar = model.includes('cifar');
+  const run = trained.find(
+    (entry) => entry['model'] === model && entry['ratio'] === ratio && entry['cheapKernel'] === cheapKernel,
+  );
+  const settings = `${ratio ? ` --ratio ${ratio}` : ''}${cheapKernel ? ` --cheap-kernel ${cheapKernel}` : ''}`;
+  const command = cifar
+    ? `ghostnet train ${model}${settings} --data data/cifar10 --recipe paper-cifar --out ${model}.safetensors`
+    : `ghostnet eval ${model} --data imagenet/val`;
+  if (run)
+    return {
+      status: 'trained here',
+      top1: Number(run['top1']),
+      how: `${run['epochs']} epochs on ${run['pictures']} pictures`,
+      command,
+    };
+  return { status: cifar ? 'needs training' : 'needs ImageNet', command };
+}
+
+/** The rows of one table (3 to 7), in the paper's order, with our counts. */
+export function paperRows(rows: readonly CsvRow[], trained: readonly CsvRow[], table: number): PaperRow[] {
+  return rows
+    .filter((row) => row['table'] === String(table))
+    .map((row) => {
+      const text = (key: string): string => row[key] ?? '';
+      const paper = {
+        params: text('paperParams'),
+        macs: text('paperMacs'),
+        top1: text('paperTop1'),
+        top5: text('paperTop5'),
+      };
+      const common = {
+        table,
+        group: text('group'),
+        name: text('row'),
+        model: text('model'),
+        paper,
+        accuracy: accuracyOf(row, trained),
+        note: text('note'),
+      };
+      if (common.model === '') return common;
+      const { params, layers } = profile(rowGraph(row));
+      const macs = layers
+        .filter(({ op }) => text('convolutionsOnly') === '' || op !== 'linear')
+        .reduce((sum, layer) => sum + layer.macs, 0);
+      const ours = {
+        params,
+        macs,
+        paramsAgreement: agreement(params, paper.params),
+        macsAgreement: agreement(macs, paper.macs),
+      };
+      return { ...common, ours };
+    });
+}
+
+/** Table 1 from the graph of GhostNet 1.0x: operator, input, #exp, #out, SE and stride of each bottleneck. */
+export function architectureTable(): readonly (readonly string[])[] {
+  const graph = createModel('ghostnet-1.0x');
+  const { layers } = profile(graph);
+  const shape = (name: string): readonly number[] =>
+    layers.find((layer) => layer.name === name)?.outputShape ?? [];
+  const side = (dims: readonly number[]): string => `${dims[2]}x${dims[3]}x${dims[1]}`;
+  const names = new Set(graph.nodes.map(({ name }) => name));
+  const modules = graph.ghostModules;
+  const rows: string[][] = [['224x224x3', 'Conv2d 3x3', '-', '16', '-', '2']];
+  let before = shape('act1');
+  for (const { name, outChannels } of modules.filter(({ name }) => name.endsWith('.ghost1'))) {
+    const block = name.replace(/\.ghost1$/, '');
+    const after = shape(`${block}.add`);
+    const stride = (before[2] ?? 1) / (after[2] ?? 1);
+    const se = names.has(`${block}.se.mul`) ? '1' : '-';
+    rows.push([side(before), 'G-bneck', String(outChannels), String(after[1]), se, String(stride)]);
+    before = after;
+  }
+  const last = `blocks.${Math.max(...graph.nodes.flatMap(({ name }) => Number(/^blocks\.(\d+)\./.exec(name)?.[1] ?? 0)))}.0`;
+  const head = shape(`${last}.act1`);
+  rows.push([side(before), 'Conv2d 1x1', '-', String(head[1]), '-', '1']);
+  rows.push([side(head), `AvgPool ${head[2]}x${head[3]}`, '-', '-', '-', '-']);
+  rows.push([`1x1x${head[1]}`, 'Conv2d 1x1', '-', String(shape('conv_head')[1]), '-', '1']);
+  rows.push([`1x1x${shape('conv_head')[1]}`, 'FC', '-', String(shape('classifier')[1]), '-', '-']);
+  return rows;
+}
