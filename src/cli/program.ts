@@ -13,6 +13,7 @@ import { registerConvert } from './convert.js';
 import { registerData } from './data.js';
 import { registerEval } from './eval.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
+import { registerFeatures } from './features.js';
 import { registerGhostify } from './ghostify.js';
 import { registerInspect } from './inspect.js';
 import { registerModels } from './models.js';
@@ -37,6 +38,7 @@ const registers: readonly Register[] = [
   registerToy,
   registerCompress,
   registerPull,
+  registerFeatures,
   registerPaper,
   registerInspect,
   registerConvert,
