@@ -22,12 +22,14 @@ import { registerProfile } from './profile.js';
 import { registerPull } from './pull.js';
 import { registerRecalibrate } from './recalibrate.js';
 import { reportError, UsageError } from './report-error.js';
+import { registerSweep } from './sweep.js';
 import { registerToy } from './toy.js';
 import { registerTrain } from './train.js';
 
 const registers: readonly Register[] = [
   registerClassify,
   registerTrain,
+  registerSweep,
   registerEval,
   registerRecalibrate,
   registerData,

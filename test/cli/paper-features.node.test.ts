@@ -1,0 +1,93 @@
+/** The paper and features commands, as a user runs them. */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ghostnet } from './run-command.js';
+
+let folder: string;
+const run = (...args: string[]) => ghostnet(args, { cwd: folder });
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ghostnet-paper-'));
+  const pixels = Buffer.from(Array.from({ length: 48 * 40 * 3 }, (_, i) => (i * 37 + (i >> 5) * 11) % 256));
+  await sharp(pixels, { raw: { width: 48, height: 40, channels: 3 } })
+    .png()
+    .toFile(join(folder, 'a.png'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('ghostnet paper', () => {
+  it('prints a table with our counts beside the printed ones', async () => {
+    const { code, stdout, stderr } = await run('paper', 'table', '6');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(
+      /Ghost-ResNet-50 \(s=2\).*13,953,512\s+13\.0 M\s+differs\s+2,151,023,360\s+2\.2 B\s+printed digits/,
+    );
+    const { tables } = JSON.parse((await run('paper', 'table', '5', '--json')).stdout);
+    expect(tables['5']).toHaveLength(9);
+  });
+
+  it('writes page, Markdown and figures', async () => {
+    const { code, stdout } = await run('paper', '--out', 'paper');
+    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('index.html') });
+    expect((await readdir(join(folder, 'paper'))).sort()).toEqual([
+      'figure-6.svg',
+      'figure-7.svg',
+      'index.html',
+      'paper.md',
+    ]);
+    const svg = await readFile(join(folder, 'paper/figure-6.svg'), 'utf8');
+    expect(svg.match(/<title>/g)).toHaveLength(18);
+    const page = await readFile(join(folder, 'paper/index.html'), 'utf8');
+    expect(page).not.toMatch(/(src|href)="(?!data:)/);
+  });
+
+  it.each([
+    [['table', '2'], /toy experiment/],
+    [['table', '9'], /expected "table N"/],
+    [['figure', '1'], /ghostnet features/],
+  ])('%j is a wrong command line', async (words, message) => {
+    const { code, stderr } = await run('paper', ...words);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(message) });
+  });
+});
+
+describe('ghostnet features', () => {
+  it('writes a grid and pairs of each layer, a CSV and a page', async () => {
+    const { code, stdout } = await run(
+      ...['features', 'default', 'a.png', '--out', 'maps', '--layer', 'stages.0.*ghost1', '--pairs', '2'],
+    );
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/stages\.0\.0\.ghost1\s+64x16x16\s+0\.\d{3}/);
+    expect((await readdir(join(folder, 'maps'))).sort()).toEqual([
+      'features.csv',
+      'index.html',
+      'stages.0.0.ghost1-pair-1.png',
+      'stages.0.0.ghost1-pair-2.png',
+      'stages.0.0.ghost1.png',
+    ]);
+    const csv = (await readFile(join(folder, 'maps/features.csv'), 'utf8')).trim().split('\n');
+    expect(csv[1]).toMatch(/^stages\.0\.0\.ghost1,\d+,\d+,-?[01]\.\d{6},ghost$/);
+    const { width = 0 } = await sharp(join(folder, 'maps/stages.0.0.ghost1.png')).metadata();
+    expect(width).toBeGreaterThan(300);
+  });
+
+  it('says when weights are random and when no layer fits', async () => {
+    const random = await run(
+      'features',
+      'resnet20-cifar',
+      'a.png',
+      '--out',
+      'random',
+      '--layers',
+      '2',
+      '--json',
+    );
+    expect(random).toMatchObject({ code: 0, stderr: expect.stringContaining('random weights') });
+    expect(JSON.parse(random.stdout)).toHaveLength(2);
+    const none = await run('features', 'default', 'a.png', '--out', 'none', '--layer', 'nothing');
+    expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining('no feature map') });
+  });
+});
