@@ -24,7 +24,8 @@ interface PaperOptions {
 const tables = [1, 3, 4, 5, 6, 7] as const;
 const figures = [6, 7] as const;
 const elsewhere: Readonly<Record<string, string>> = {
-  'table 2': 'table 2 (the toy experiment) needs trained ResNet-50 weights, which this package does not have',
+  'table 2':
+    'table 2 (the toy experiment) is measured on a picture of your own: ghostnet toy <picture> --out <folder>',
   'table 8': 'table 8 (detection) needs detectors, which this package does not have',
   'figure 1':
     'figures 1 and 4 are pictures of feature maps: ghostnet features <model> <picture> --out <folder>',
@@ -143,8 +144,8 @@ async function paperCommand(words: readonly string[], options: PaperOptions): Pr
 
 const intro =
   'Every table of "GhostNet: More Features from Cheap Operations" (CVPR 2020) that counts can answer, made by `ghostnet paper`: this package\'s ' +
-  "counts beside the paper's, and what is missing for an accuracy of one's own. Table 2 and figure 1 need trained ResNet-50 weights, table 8 " +
-  'needs detectors.';
+  "counts beside the paper's, and what is missing for an accuracy of one's own. Table 2 and figure 1 are measured on a picture of one's own by " +
+  '`ghostnet toy`, figure 4 is drawn by `ghostnet features`; table 8 needs detectors.';
 
 async function writePages(
   out: string,

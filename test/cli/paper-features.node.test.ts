@@ -47,7 +47,7 @@ describe('ghostnet paper', () => {
   it.each([
     [['table', '2'], /toy experiment/],
     [['table', '9'], /expected "table N"/],
-    [['figure', '1'], /ghostnet features/],
+    [['figure', '4'], /ghostnet features/],
   ])('%j is a wrong command line', async (words, message) => {
     const { code, stderr } = await run('paper', ...words);
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(message) });
