@@ -191,7 +191,7 @@ describe('files', () => {
       ['page', '<!doctype html><html>not found</html>', 'NOT_A_MODEL', /web page/],
       ['lfs', 'version https://git-lfs.github.com/spec/v1\noid sha256:0', 'NOT_A_MODEL', /git lfs pull/],
       ['json', '{"error":"x"}', 'NOT_A_MODEL', /JSON/],
-      ['onnx', Uint8Array.of(8, 7, 18, 4, 0, 0, 0, 0, 0, 0, 0, 0), 'NOT_A_MODEL', /ONNX/],
+      ['onnx', Uint8Array.of(8, 7, 18, 4, 0, 0, 0, 0, 0, 0, 0, 0), 'ONNX_TORN', /ONNX/],
       ['keras', Buffer.from('\x89HDF\r\n\x1a\n', 'latin1'), 'NOT_A_MODEL', /HDF5/],
       ['torn', saveModel(tiny, initializeWeights(tiny, 1)).slice(0, 4000), 'SAFETENSORS_TRUNCATED', /torn/],
       ['noise', new Uint8Array(64).fill(7), 'NOT_A_MODEL', /neither/],
