@@ -108,7 +108,7 @@ export function lowerWinograd(context: LoweringContext, operation: Operation, wo
     macs: work.macs,
     parts: [
       {
-        spec: { kind: 'winogradProducts', K: inQuads * 4, T, quadBytes, ranges: [] },
+        spec: { kind: 'winogradProducts', K: inQuads * 4, T, quads, quadBytes, ranges: [] },
         units: quads,
         operands: [
           { kind: 'buffer', buffer: V, offset: 0, access: 'read', extent: { bytes: V.bytes } },

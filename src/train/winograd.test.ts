@@ -1,6 +1,7 @@
 /**
  * Winograd's form of a 3x3 convolution against the direct form of the same one, written as 5x5 with a ring of zeros:
  * bands of large maps, blocks of many small ones with a rest, odd channels, bias, shortcuts that gradients are added to.
+ * Activations are smooth: at the kink of a ReLU a rounding error would change a gradient by its whole size.
  */
 import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../graph/builder.js';
@@ -17,14 +18,14 @@ function network(size: number, channels: readonly [number, number], kernel: 3 | 
   const padding = (kernel - 1) / 2;
   const g = new GraphBuilder('case');
   let x = g.conv2d('stem', g.input('input', [3, size, size]), { outChannels: I, kernel: 1 });
-  x = g.activation('stem_act', g.batchNorm('stem_norm', x), 'relu');
+  x = g.activation('stem_act', g.batchNorm('stem_norm', x), 'silu');
   const y = g.conv2d('a', x, { outChannels: O, kernel, padding, bias: true });
-  const z = g.conv2d('b', g.activation('a_act', g.batchNorm('a_norm', y), 'relu'), {
+  const z = g.conv2d('b', g.activation('a_act', g.batchNorm('a_norm', y), 'silu'), {
     outChannels: I,
     kernel,
     padding,
   });
-  x = g.activation('sum_act', g.add('sum', g.batchNorm('b_norm', z), x), 'relu');
+  x = g.activation('sum_act', g.add('sum', g.batchNorm('b_norm', z), x), 'silu');
   return g.build([g.linear('fc', g.flatten('flat', g.globalAvgPool('pool', x)), { outFeatures: classes })]);
 }
 

@@ -41,6 +41,8 @@ export interface WinogradProductsSpec {
   readonly K: number;
   /** Tiles. */
   readonly T: number;
+  /** Output quads of the whole layer. */
+  readonly quads: number;
   readonly quadBytes: number;
   /** As of the 1x1 convolution. */
   readonly ranges: readonly number[];
@@ -140,23 +142,17 @@ export function emitWinogradInput(spec: WinogradInputSpec, isa: Isa): FunctionBu
 /** (V, weights, zeros, M, unused, unit0, unit1): M[p] = U[p] V[p] for all points; units are output quads. */
 export function emitWinogradProducts(spec: WinogradProductsSpec, isa: Isa): FunctionBuilder {
   const [V, WEIGHTS, , M, , UNIT0] = [0, 1, 2, 3, 4, 5] as const;
-  const { K, T, quadBytes, ranges } = spec;
+  const { K, T, quads, quadBytes, ranges } = spec;
   const f = matrixFunction();
-  const [points, unit0, pairs] = [f.local('i32'), f.local('i32'), f.local('i32')];
+  const [points, unit0] = [f.local('i32'), f.local('i32')];
   const shape = { K, P: T, ranges, activation: null, residual: false, outPlane: quadBytes };
   const walk = channelWalk(f, shape, quadBytes);
-  // the number of pairs of quads of all threads stands in front of the weights of the first point
-  f.get(WEIGHTS).mem('i32Load').set(pairs).increment(WEIGHTS, 64).get(UNIT0).set(unit0);
+  f.get(UNIT0).set(unit0);
   f.repeat(points, winogradPoints, () => {
     f.get(unit0).set(UNIT0);
     emitMatrix(f, shape, isa, walk);
     f.increment(V, T * 16).increment(M, T * 16);
-    f.get(WEIGHTS)
-      .get(pairs)
-      .i32Const(K * 32)
-      .op('i32Mul')
-      .op('i32Add')
-      .set(WEIGHTS);
+    f.increment(WEIGHTS, Math.ceil(quads / 2) * K * 32);
   });
   return f;
 }
@@ -238,8 +234,7 @@ function eachUnit(
 }
 
 /**
- * Filters [N][K][3][3] in stored order as the products want them: a cache line whose first word is the number of pairs of
- * output quads, then G g G' in 64 bits for each point, packed in pairs.
+ * Filters [N][K][3][3] in stored order as the products want them: G g G' (in 64 bits) of each point, packed in pairs.
  */
 export function packWinograd(filters: Float32Array, N: number, K: number): Float32Array {
   const lines = weightLines();
@@ -260,12 +255,10 @@ export function packWinograd(filters: Float32Array, N: number, K: number): Float
         (points[i * 6 + j] as Float32Array)[filter] = sum;
       }
   }
-  const pairs = Math.ceil(N / 8);
-  const size = pairs * 8 * K;
-  const packed = new Float32Array(16 + winogradPoints * size);
-  new Int32Array(packed.buffer)[0] = pairs;
+  const size = Math.ceil(N / 8) * 8 * K;
+  const packed = new Float32Array(winogradPoints * size);
   points.forEach((point, p) => {
-    packed.set(packMatrix(point, N, K), 16 + p * size);
+    packed.set(packMatrix(point, N, K), p * size);
   });
   return packed;
 }
