@@ -6,9 +6,11 @@ import { rangeError } from '../errors.js';
 import type { Graph, Weights } from '../graph/graph.js';
 import { eliminateDeadNodes } from '../passes/eliminate-dead-nodes.js';
 import { foldBatchNorm } from '../passes/fold-batch-norm.js';
+import type { QuantizedNetwork } from '../passes/quantize/network.js';
 import { assemble, controlBlock } from './assemble.js';
 import { checkPlan } from './check-plan.js';
 import type { CompiledModel, Port, WeightRun } from './compiled-model.js';
+import { lowerInt8 } from './int8/lower.js';
 import { lower } from './lower.js';
 import { align, planMemory } from './memory-plan.js';
 import { type PortBuffer, type Program, stepBytes } from './program.js';
@@ -69,6 +71,32 @@ function checkOptions(options: CompileOptions): void {
  */
 export function compile(graph: Graph, weights: Weights, options: CompileOptions = {}): CompiledModel {
   checkOptions(options);
+  const folded = foldBatchNorm(graph, weights);
+  const clean = eliminateDeadNodes(folded.graph, folded.weights);
+  const program = lower(clean.graph, clean.weights, options);
+  return build(graph.name, program, graph.outputs, clean.graph.outputs, options);
+}
+
+/**
+ * Compiles a quantised network; outputs are the same to the bit on every engine and at any number of threads, and
+ * equal the integer reference's. Throws like `compile`, and RangeError `NOT_QUANTIZABLE` or `QUANTIZATION_RANGE`.
+ */
+export function compileQuantized(network: QuantizedNetwork, options: CompileOptions = {}): CompiledModel {
+  checkOptions(options);
+  const { relaxed = false, narrow = false } = options;
+  const { graph, outputNames } = network;
+  const program = lowerInt8(network, { relaxed, narrow }, options);
+  return build(graph.name, program, outputNames, graph.outputs, options);
+}
+
+/** Schedules, plans and assembles; `outputs` are the names that the caller knows, `names` the program's. */
+function build(
+  modelName: string,
+  program: Program,
+  outputs: readonly string[],
+  names: readonly string[],
+  options: CompileOptions,
+): CompiledModel {
   const {
     batch = 1,
     threads = 1,
@@ -77,22 +105,20 @@ export function compile(graph: Graph, weights: Weights, options: CompileOptions 
     profile = false,
     pictures = false,
   } = options;
-  const folded = foldBatchNorm(graph, weights);
-  const clean = eliminateDeadNodes(folded.graph, folded.weights);
-  const program = lower(clean.graph, clean.weights, options);
   const scheduled = schedule(program, threads);
   const ports = [...program.inputs, ...program.outputs].map((port) => port.buffer);
   const weightsAddress = controlBlock.start;
   const plan = planMemory(scheduled, ports, batch, align(weightsAddress + program.weightBytes));
   if (options.check) {
     const problems = checkPlan(program, scheduled, plan);
-    if (problems.length > 0) throw new Error(`compile "${graph.name}": bad plan:\n${problems.join('\n')}`);
+    if (problems.length > 0) throw new Error(`compile "${modelName}": bad plan:\n${problems.join('\n')}`);
   }
-  const pages = Math.ceil(plan.end / pageBytes);
+  // kernels may read a vector beyond a map's end, never write there
+  const pages = Math.ceil((plan.end + 64) / pageBytes);
   if (pages > maximumPages)
     throw rangeError(
       'TOO_LARGE',
-      `compile "${graph.name}": needs ${plan.end} bytes of memory, the limit is ${maximumPages * pageBytes}; take a smaller batch or image`,
+      `compile "${modelName}": needs ${plan.end} bytes of memory, the limit is ${maximumPages * pageBytes}; take a smaller batch or image`,
     );
   const wasm = assemble(scheduled, plan, {
     isa: { relaxed, narrow },
@@ -114,7 +140,7 @@ export function compile(graph: Graph, weights: Weights, options: CompileOptions 
     weightRuns: weightRuns(program),
     manifest: {
       version: 1,
-      name: graph.name,
+      name: modelName,
       batch,
       threads,
       relaxed,
@@ -125,9 +151,7 @@ export function compile(graph: Graph, weights: Weights, options: CompileOptions 
       control: controlBlock,
       inputs: program.inputs.map((input) => port(input.name, input)),
       // passes may have renamed an output node: the graph's own names stand
-      outputs: graph.outputs.map((name, i) =>
-        port(name, byName.get(clean.graph.outputs[i] as string) as PortBuffer),
-      ),
+      outputs: outputs.map((name, i) => port(name, byName.get(names[i] as string) as PortBuffer)),
       steps: program.steps.map((step) => ({
         name: step.name,
         kernel: step.parts[0]?.spec.kind ?? '',

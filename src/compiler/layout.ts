@@ -11,13 +11,19 @@ export interface View {
   readonly buffer: VirtualBuffer;
   readonly height: number;
   readonly width: number;
+  /** Bytes of one pixel of a quad: 16 (floats, the default), 8 or 4 (integers of int8 networks). */
+  readonly pixelBytes?: number | undefined;
   /** Stored channel in the buffer of each logical channel; -1: the channel is zero everywhere and not stored. */
   readonly positions: Int32Array;
 }
 
 /** Bytes of one quad of a map. */
-export function planeBytes(view: { readonly height: number; readonly width: number }): number {
-  return view.height * view.width * 16;
+export function planeBytes(view: {
+  readonly height: number;
+  readonly width: number;
+  readonly pixelBytes?: number | undefined;
+}): number {
+  return view.height * view.width * (view.pixelBytes ?? 16);
 }
 
 /** Positions first, first + 1, ... */
@@ -96,7 +102,7 @@ export function flattenView(view: View): View {
     for (let p = 0; p < pixels; p++)
       positions[c * pixels + p] = stored < 0 ? -1 : ((stored >> 2) * pixels + p) * 4 + (stored & 3);
   });
-  return { buffer: view.buffer, height: 1, width: 1, positions };
+  return { ...view, height: 1, width: 1, positions };
 }
 
 /** Views of one buffer and size joined along C. */

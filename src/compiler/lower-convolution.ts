@@ -3,7 +3,7 @@
  * are brought from logical into stored channel order here and packed for the kernel.
  */
 import type { Conv2dNode, LinearNode, Padding, Pair } from '../graph/nodes.js';
-import { isDepthwise, type Operation } from './fuse.js';
+import { isDepthwise, type Operation } from '../passes/fuse.js';
 import { convDepth, packConv } from './kernels/conv.js';
 import { packMatrix } from './kernels/pointwise.js';
 import type { KernelSpec } from './kernels/registry.js';
@@ -90,7 +90,7 @@ export function lowerConvolution(
   return lowerDense(context, operation, node, bias);
 }
 
-function macs(context: LoweringContext, operation: Operation, node: Conv2dNode | LinearNode): number {
+export function macs(context: LoweringContext, operation: Operation, node: Conv2dNode | LinearNode): number {
   if (node.kind === 'linear') return node.inFeatures * node.outFeatures;
   const { height, width } = context.size(operation.output);
   return (
@@ -99,7 +99,7 @@ function macs(context: LoweringContext, operation: Operation, node: Conv2dNode |
 }
 
 /** The stored order of a convolution's output: its residual's, its reader's, or dense. */
-function outputLayout(context: LoweringContext, operation: Operation, channels: number): Int32Array {
+export function outputLayout(context: LoweringContext, operation: Operation, channels: number): Int32Array {
   const { residual, output } = operation;
   const wanted =
     residual === null ? context.wantedLayout(output) : relativePositions(context.view(residual).positions);
@@ -108,7 +108,7 @@ function outputLayout(context: LoweringContext, operation: Operation, channels: 
 }
 
 /** Groups per call, so that a call's channels fill whole quads where they can. */
-function groupsPerCall(groups: number, inputs: number, outputs: number): number {
+export function groupsPerCall(groups: number, inputs: number, outputs: number): number {
   for (const count of [1, 2, 4])
     if (groups % count === 0 && (inputs * count) % 4 === 0 && (outputs * count) % 4 === 0) return count;
   return 1;

@@ -1,6 +1,7 @@
 /** Lowers depthwise convolutions, with any channel multiplier, and shifts, which are depthwise convolutions too. */
 import type { Padding, Pair, ShiftNode } from '../graph/nodes.js';
-import type { Operation } from './fuse.js';
+import { shiftWindow } from '../graph/shapes.js';
+import type { Operation } from '../passes/fuse.js';
 import { packDepthwise } from './kernels/depthwise.js';
 import type { KernelSpec } from './kernels/registry.js';
 import { quadSpan, relativePositions, type View } from './layout.js';
@@ -106,13 +107,8 @@ export function packMultiple(
 
 /** A shift is a depthwise convolution whose filters have a single one. */
 export function lowerShift(context: LoweringContext, operation: Operation, node: ShiftNode): View {
-  const rows = node.offsets.map(([dy]) => dy);
-  const columns = node.offsets.map(([, dx]) => dx);
-  const top = Math.max(0, ...rows.map((dy) => -dy));
-  const left = Math.max(0, ...columns.map((dx) => -dx));
-  const bottom = Math.max(0, ...rows);
-  const right = Math.max(0, ...columns);
-  const kernel: Pair = [top + bottom + 1, left + right + 1];
+  const { kernel, padding } = shiftWindow(node);
+  const [top, left] = padding;
   const taps = kernel[0] * kernel[1];
   const weights = new Float32Array(node.offsets.length * taps);
   node.offsets.forEach(([dy, dx], c) => {
@@ -122,7 +118,7 @@ export function lowerShift(context: LoweringContext, operation: Operation, node:
     input: node.inputs[0] as string,
     kernel,
     stride: [1, 1],
-    padding: [top, left, bottom, right],
+    padding,
     dilation: [1, 1],
     weights,
     bias: null,

@@ -3,7 +3,7 @@
  * a Ghost module, where the depthwise kernel's dual form does all of that to both halves.
  */
 import { batchNormAffine } from '../passes/fold-batch-norm.js';
-import type { Operation, Root } from './fuse.js';
+import type { Operation, Root } from '../passes/fuse.js';
 import type { ElementwiseSpec } from './kernels/elementwise.js';
 import { planeBytes, quadSpan, relativePositions, samePositions, type View } from './layout.js';
 import { arrangeChannels } from './lower-convolution.js';

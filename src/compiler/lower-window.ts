@@ -6,12 +6,12 @@ import type {
   SoftmaxNode,
   UpsampleNode,
 } from '../graph/nodes.js';
-import type { Operation } from './fuse.js';
+import type { Operation } from '../passes/fuse.js';
 import type { KernelSpec } from './kernels/registry.js';
 import { denseRun, isDense, planeBytes, quadSpan, relativePositions, type View } from './layout.js';
 import type { LoweringContext } from './lowering-context.js';
 
-type WindowNode = MaxPoolNode | AvgPoolNode | GlobalAvgPoolNode | UpsampleNode;
+export type WindowNode = MaxPoolNode | AvgPoolNode | GlobalAvgPoolNode | UpsampleNode;
 
 function windowSpec(context: LoweringContext, node: WindowNode, x: View): KernelSpec {
   const { height, width } = x;

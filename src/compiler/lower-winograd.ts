@@ -4,7 +4,7 @@
  * activation. Everything else is lower-convolution.ts.
  */
 import type { Conv2dNode, Padding } from '../graph/nodes.js';
-import type { Operation } from './fuse.js';
+import type { Operation } from '../passes/fuse.js';
 import {
   packWinograd,
   type WinogradTiles,

@@ -6,7 +6,7 @@
 import { unreachable } from '../errors.js';
 import { type Graph, inputNodes, type Weights } from '../graph/graph.js';
 import { inferShapes } from '../graph/shapes.js';
-import { type AliasNode, fuse, type Operation } from './fuse.js';
+import { type AliasNode, fuse, type Operation } from '../passes/fuse.js';
 import {
   concatViews,
   denseRun,
@@ -38,7 +38,22 @@ export interface LowerOptions {
 export function lower(graph: Graph, weights: Weights, options: LowerOptions = {}): Program {
   const shapes = inferShapes(graph, options);
   const context = new LoweringContext(graph, weights, shapes, fuse(graph), options.winograd ?? true);
-  const { program } = context;
+  return lowerItems(context, options, {
+    operation: (operation) => lowerOperation(context, operation),
+    output: (name) => lowerOutput(context, name),
+  });
+}
+
+/** The walk through operations and aliases that all precisions share. */
+export function lowerItems(
+  context: LoweringContext,
+  options: LowerOptions,
+  lowering: {
+    readonly operation: (operation: Operation) => View | undefined;
+    readonly output: (name: string) => void;
+  },
+): Program {
+  const { program, graph, shapes } = context;
   for (const { name } of inputNodes(graph)) {
     const shape = shapes.get(name) ?? [];
     const bytes = shape.slice(1).reduce((product, size) => product * size, 4);
@@ -51,10 +66,10 @@ export function lower(graph: Graph, weights: Weights, options: LowerOptions = {}
     const name = item.kind === 'operation' ? item.operation.output : item.node.name;
     if (item.kind === 'alias') context.setView(name, aliasView(context, item.node));
     else {
-      const view = lowerOperation(context, item.operation);
+      const view = lowering.operation(item.operation);
       if (view) context.setView(name, view);
     }
-    if (outputs.has(name)) lowerOutput(context, name);
+    if (outputs.has(name)) lowering.output(name);
   }
   // in the order that the graph gives, which may name a node twice
   const ports = new Map(program.outputs.map((port) => [port.name, port]));

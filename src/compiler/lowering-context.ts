@@ -7,7 +7,7 @@ import { rangeError } from '../errors.js';
 import type { Graph, Tensor, Weights } from '../graph/graph.js';
 import type { Conv2dNode, Padding } from '../graph/nodes.js';
 import type { Shapes } from '../graph/shapes.js';
-import type { FusedGraph } from './fuse.js';
+import type { FusedGraph } from '../passes/fuse.js';
 import {
   denseRun,
   isOneToOne,
@@ -18,7 +18,7 @@ import {
   spread,
   type View,
 } from './layout.js';
-import { type Operand, ProgramBuilder, type VirtualBuffer } from './program.js';
+import { type Operand, type Part, ProgramBuilder, type VirtualBuffer } from './program.js';
 import { type Size, Storage } from './storage.js';
 
 /** A Ghost module's output: dense intrinsic maps, then a run of whole quads for each ghost of a map. */
@@ -42,6 +42,8 @@ export class LoweringContext {
   readonly winograd: boolean;
   readonly program = new ProgramBuilder();
   readonly storage: Storage;
+  /** Kernel that gathers channels. */
+  protected readonly repackKind: 'repack' | 'int8Repack' = 'repack';
   readonly #views = new Map<string, View>();
   readonly #inputs = new Map<string, VirtualBuffer>();
   readonly #shortcuts = new Map<string, Int32Array>();
@@ -138,10 +140,11 @@ export class LoweringContext {
     const plane = planeBytes(view);
     const quads = quadSpan(target.positions).end - targetFirst;
     const table = new Int32Array(quads * 4).fill(-1);
+    const laneBytes = (view.pixelBytes ?? 16) / 4;
     target.positions.forEach((position, c) => {
       const from = view.positions[c] as number;
       if (position >= 0 && from >= 0)
-        table[position - targetFirst * 4] = ((from >> 2) - span.first) * plane + (from & 3) * 4;
+        table[position - targetFirst * 4] = ((from >> 2) - span.first) * plane + (from & 3) * laneBytes;
     });
     this.program.step({
       name: `${name}:repack`,
@@ -150,7 +153,7 @@ export class LoweringContext {
       macs: 0,
       parts: [
         {
-          spec: { kind: 'repack', P: view.height * view.width },
+          spec: { kind: this.repackKind, P: view.height * view.width },
           units: quads,
           operands: [
             this.whole(view, span),
@@ -222,8 +225,9 @@ export class LoweringContext {
   /** A copy with a border of zeros, straight from the network's input where `name` is one. */
   padded(name: string, view: () => View, padding: Padding): View {
     const [top, left, bottom, right] = padding;
-    const { height, width } = this.size(name);
-    const size = { height: height + top + bottom, width: width + left + right };
+    const own = this.size(name);
+    const { height, width } = own;
+    const size = { ...own, height: height + top + bottom, width: width + left + right };
     const channels = this.channels(name);
     if (this.#inputs.has(name)) {
       const key = this.#inputs.get(name) as VirtualBuffer;
@@ -244,19 +248,8 @@ export class LoweringContext {
       const span = quadSpan(source.positions);
       const quads = span.end - span.first;
       const copy = this.storage.temporary(`${name}:padded`, size, relativePositions(source.positions), quads);
-      this.program.step({
-        name: `${name}:pad`,
-        nodes: [],
-        split: 'each',
-        macs: 0,
-        parts: [
-          {
-            spec: { kind: 'pad', height, width, padding },
-            units: quads,
-            operands: [this.quads(source, 'read', span.first), this.quads(copy, 'write', 0)],
-          },
-        ],
-      });
+      const part = this.padPart(name, source, copy, padding);
+      this.program.step({ name: `${name}:pad`, nodes: [], split: 'each', macs: 0, parts: [part] });
       return copy;
     });
   }
@@ -282,23 +275,31 @@ export class LoweringContext {
   #import(name: string, target: View, padding: Padding): void {
     const buffer = this.#inputs.get(name);
     if (!buffer) throw new Error(`lowering: "${name}" is read before it is stored`);
+    const part = this.importPart(name, buffer, target, padding);
+    this.program.step({ name: `${name}:import`, nodes: [name], split: 'each', macs: 0, parts: [part] });
+  }
+
+  /** Brings a planar input into a view, with a border of zeros. */
+  protected importPart(name: string, buffer: VirtualBuffer, target: View, padding: Padding): Part {
     const { height, width } = this.size(name);
     const channels = this.channels(name);
-    this.program.step({
-      name: `${name}:import`,
-      nodes: [name],
-      split: 'each',
-      macs: 0,
-      parts: [
-        {
-          spec: { kind: 'import', channels, height, width, padding },
-          units: Math.ceil(channels / 4),
-          operands: [
-            { kind: 'buffer', buffer, offset: 0, access: 'read', extent: { bytes: buffer.bytes } },
-            this.quads(target, 'write'),
-          ],
-        },
+    return {
+      spec: { kind: 'import', channels, height, width, padding },
+      units: Math.ceil(channels / 4),
+      operands: [
+        { kind: 'buffer', buffer, offset: 0, access: 'read', extent: { bytes: buffer.bytes } },
+        this.quads(target, 'write'),
       ],
-    });
+    };
+  }
+
+  /** Copies the quads of `source` (the value `name`) to `target` with a border of zeros. */
+  protected padPart(_name: string, source: View, target: View, padding: Padding): Part {
+    const { first, end } = quadSpan(source.positions);
+    return {
+      spec: { kind: 'pad', height: source.height, width: source.width, padding },
+      units: end - first,
+      operands: [this.quads(source, 'read', first), this.quads(target, 'write', 0)],
+    };
   }
 }

@@ -1,5 +1,5 @@
 /** Where the output of an operation with a residual goes, and the residual's operand. */
-import type { Operation } from './fuse.js';
+import type { Operation } from '../passes/fuse.js';
 import { quadSpan, type View } from './layout.js';
 import type { LoweringContext } from './lowering-context.js';
 import { none, type Operand } from './program.js';

@@ -58,13 +58,16 @@ export interface PortBuffer {
   readonly buffer: VirtualBuffer;
 }
 
+/** Packed weights of a kernel. */
+export type PackedData = Float32Array | Int32Array | Int16Array | Int8Array | Uint8Array;
+
 export interface Program {
   readonly batch: number;
   readonly steps: readonly Step[];
   readonly inputs: readonly PortBuffer[];
   readonly outputs: readonly PortBuffer[];
   /** Packed weights at their offsets. */
-  readonly weights: readonly { readonly offset: number; readonly data: Float32Array | Int32Array }[];
+  readonly weights: readonly { readonly offset: number; readonly data: PackedData }[];
   readonly weightBytes: number;
 }
 
@@ -87,7 +90,7 @@ export class ProgramBuilder {
   readonly steps: Step[] = [];
   readonly inputs: PortBuffer[] = [];
   readonly outputs: PortBuffer[] = [];
-  readonly #weights: { offset: number; data: Float32Array | Int32Array }[] = [];
+  readonly #weights: { offset: number; data: PackedData }[] = [];
   #weightBytes = 0;
   #buffers = 0;
 
@@ -96,7 +99,7 @@ export class ProgramBuilder {
   }
 
   /** Adds packed weights, aligned to a cache line. */
-  weights(data: Float32Array | Int32Array): Operand {
+  weights(data: PackedData): Operand {
     const offset = this.#weightBytes;
     this.#weights.push({ offset, data });
     this.#weightBytes += (data.byteLength + 63) & ~63;

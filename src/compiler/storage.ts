@@ -2,13 +2,14 @@
  * Where values are put while lowering walks through the operations: which buffer a new value goes to, and whether it
  * may take the place of one that nobody reads any more. Values that a concatenation joins are appended to one buffer.
  */
-import type { FusedGraph, Operation } from './fuse.js';
+import type { FusedGraph, Operation } from '../passes/fuse.js';
 import { isOneToOne, planeBytes, quadSpan, type View } from './layout.js';
 import type { ProgramBuilder, VirtualBuffer } from './program.js';
 
 export interface Size {
   readonly height: number;
   readonly width: number;
+  readonly pixelBytes?: number | undefined;
 }
 
 /** Bytes of a buffer that hold one value; a concatenation's buffer has several such runs. */
@@ -61,6 +62,7 @@ export class Storage {
       buffer,
       height: size.height,
       width: size.width,
+      pixelBytes: size.pixelBytes,
       positions: positions.map((position) => (position < 0 ? -1 : position + first * 4)),
     };
   }
@@ -68,7 +70,8 @@ export class Storage {
   /** A place in a buffer of its own that no concatenation sees. */
   temporary(name: string, size: Size, positions: Int32Array, quads: number): View {
     const buffer = this.#program.buffer(name, quads * planeBytes(size));
-    return { buffer, height: size.height, width: size.width, positions };
+    const { height, width, pixelBytes } = size;
+    return { buffer, height, width, pixelBytes, positions };
   }
 
   /**

@@ -5,7 +5,7 @@
  */
 import { rangeError, unreachable } from '../errors.js';
 import type { Graph } from './graph.js';
-import type { Node, Padding, Pair } from './nodes.js';
+import type { Node, Padding, Pair, ShiftNode } from './nodes.js';
 
 export interface ShapeOptions {
   /** N of every input. Default 1. */
@@ -54,6 +54,17 @@ export function windowShape(
     windowOutput(h, geometry.kernel[0], geometry.stride[0], top, bottom, dh, ceil),
     windowOutput(w, geometry.kernel[1], geometry.stride[1], left, right, dw, ceil),
   ];
+}
+
+/** The window that holds all offsets of a shift: as a depthwise convolution has it. */
+export function shiftWindow(node: ShiftNode): { readonly kernel: Pair; readonly padding: Padding } {
+  const rows = node.offsets.map(([dy]) => dy);
+  const columns = node.offsets.map(([, dx]) => dx);
+  const top = Math.max(0, ...rows.map((dy) => -dy));
+  const left = Math.max(0, ...columns.map((dx) => -dx));
+  const bottom = Math.max(0, ...rows);
+  const right = Math.max(0, ...columns);
+  return { kernel: [top + bottom + 1, left + right + 1], padding: [top, left, bottom, right] };
 }
 
 function show(shape: readonly number[]): string {

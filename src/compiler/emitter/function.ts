@@ -145,6 +145,14 @@ export class FunctionBuilder {
     this.#code.byte(lane);
     return this;
   }
+  /** One 64-bit lane of the vector on the stack stored at the address below it. */
+  storeLane64(lane: number, offset = 0): this {
+    this.#simdOpcode(91);
+    this.#code.unsigned(3);
+    this.#code.unsigned(offset);
+    this.#code.byte(lane);
+    return this;
+  }
   /** One 32-bit lane of the vector on the stack loaded from the address below it. */
   loadLane32(lane: number, offset = 0): this {
     this.#simdOpcode(86);

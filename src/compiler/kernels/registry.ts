@@ -3,6 +3,7 @@ import type { FunctionBuilder } from '../emitter/function.js';
 import { type ConvSpec, emitConv } from './conv.js';
 import { type DepthwiseSpec, emitDepthwise } from './depthwise.js';
 import { type ElementwiseSpec, emitElementwise } from './elementwise.js';
+import { emitInt8Kernel, type Int8Spec } from './int8/registry.js';
 import type { Isa } from './kernel.js';
 import {
   type ExportSpec,
@@ -44,7 +45,8 @@ export type KernelSpec =
   | UpsampleSpec
   | WinogradInputSpec
   | WinogradProductsSpec
-  | WinogradOutputSpec;
+  | WinogradOutputSpec
+  | Int8Spec;
 
 /** Specs with the same key are the same function. */
 export function kernelKey(spec: KernelSpec): string {
@@ -84,5 +86,7 @@ export function emitKernel(spec: KernelSpec, isa: Isa): FunctionBuilder {
       return emitWinogradProducts(spec, isa);
     case 'winogradOutput':
       return emitWinogradOutput(spec, isa);
+    default:
+      return emitInt8Kernel(spec, isa);
   }
 }

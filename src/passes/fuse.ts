@@ -125,7 +125,10 @@ function takesActivation(operation: Operation): boolean {
   return root.kind !== 'node' || ['conv2d', 'linear', 'shift', 'mul'].includes(root.node.kind);
 }
 
-export function fuse(graph: Graph): FusedGraph {
+/**
+ * `joins`: whether an activation may be computed by the operation before it; otherwise it is a pass of its own.
+ */
+export function fuse(graph: Graph, joins: (activation: ActivationName) => boolean = () => true): FusedGraph {
   const byName = nodeMap(graph);
   const consumers = consumerMap(graph);
   const outputs = new Set(graph.outputs);
@@ -191,7 +194,7 @@ export function fuse(graph: Graph): FusedGraph {
         return;
       case 'activation': {
         const producer = open(first);
-        if (producer && takesActivation(producer))
+        if (producer && takesActivation(producer) && joins(node.function))
           replace(producer, node, position, { activation: node.function });
         else elementwise(first, { activation: node.function });
         return;

@@ -1,0 +1,44 @@
+/** Weights and constants of int8 kernels in the order in which the kernels read them. */
+import type { Epilogue } from '../../../passes/quantize/arithmetic.js';
+import { constantBytes, type Element, magicBits } from './element.js';
+
+/** Six vectors a quad: bias, multiplier, residual, post, offset, and what turns a rounded float's bits into steps. */
+export function packConstants(epilogue: Epilogue, positions: Int32Array, quads: number): Int32Array {
+  const words = new Int32Array((quads * constantBytes) / 4);
+  const floats = new Float32Array(words.buffer);
+  for (let i = 0; i < words.length; i += 24) words.fill(magicBits, i + 20, i + 24);
+  positions.forEach((position, c) => {
+    if (position < 0) return;
+    const base = (position >> 2) * 24 + (position & 3);
+    words[base] = epilogue.bias[c] as number;
+    floats[base + 4] = epilogue.multiplier[c] as number;
+    floats[base + 8] = epilogue.residual[c] as number;
+    floats[base + 12] = epilogue.post[c] as number;
+    floats[base + 16] = epilogue.offset[c] as number;
+    words[base + 20] = magicBits - (epilogue.zeroPoint[c] as number);
+  });
+  return words;
+}
+
+export type Packed = Int8Array | Int16Array;
+
+function array(element: Element, length: number): Packed {
+  return element.bytes === 1 ? new Int8Array(length) : new Int16Array(length);
+}
+
+/**
+ * A filter [N][C][taps] in stored order (N and C multiples of 4) to [N/8][C/4][taps][words][2][4][perWord]: pairs of
+ * output quads, a word of input channels at a time.
+ */
+export function packFilter(weights: Int8Array, N: number, C: number, taps: number, element: Element): Packed {
+  const { perWord, words } = element;
+  const packed = array(element, Math.ceil(N / 8) * 8 * C * taps);
+  for (let n = 0; n < N; n++)
+    for (let c = 0; c < C; c++)
+      for (let tap = 0; tap < taps; tap++) {
+        const word = (((c >> 2) * taps + tap) * words + Math.floor((c & 3) / perWord)) * 8 + (n & 7);
+        const at = ((n >> 3) * (C / 4) * taps * words * 8 + word) * perWord + (c % perWord);
+        packed[at] = weights[(n * C + c) * taps + tap] as number;
+      }
+  return packed;
+}

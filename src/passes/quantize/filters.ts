@@ -1,0 +1,101 @@
+/** Integers for one filter: per-channel symmetric weights with the input's scales inside, bias correction. */
+import type { Weights } from '../../graph/graph.js';
+import { shiftWindow } from '../../graph/shapes.js';
+import { batchNormAffine } from '../fold-batch-norm.js';
+import type { Operation } from '../fuse.js';
+import type { ChannelScales, QuantizedFilter } from './network.js';
+import { levels } from './network.js';
+import { filterNode } from './operations.js';
+
+/** A filter in real numbers with what its operation's batch norm does to it. */
+export interface RealFilter {
+  /** [O][columns][taps]. */
+  readonly data: Float32Array;
+  readonly bias: Float32Array;
+  readonly outputs: number;
+  readonly columns: number;
+  readonly taps: number;
+  /** Input channel of column i of output o. */
+  readonly channel: (output: number, column: number) => number;
+}
+
+/** The filter of an operation; undefined where it has none. */
+export function realFilter(operation: Operation, weights: Weights): RealFilter | undefined {
+  const node = filterNode(operation);
+  if (!node) return undefined;
+  if (node.kind === 'shift') {
+    const { kernel, padding } = shiftWindow(node);
+    const [top, left] = padding;
+    const taps = kernel[0] * kernel[1];
+    const data = new Float32Array(node.offsets.length * taps);
+    node.offsets.forEach(([dy, dx], c) => {
+      data[c * taps + (dy + top) * kernel[1] + dx + left] = 1;
+    });
+    const outputs = node.offsets.length;
+    return { data, bias: new Float32Array(outputs), outputs, columns: 1, taps, channel: (o) => o };
+  }
+  const outputs = node.kind === 'linear' ? node.outFeatures : node.outChannels;
+  const groups = node.kind === 'linear' ? 1 : node.groups;
+  const columns = (node.kind === 'linear' ? node.inFeatures : node.inChannels) / groups;
+  const taps = node.kind === 'linear' ? 1 : node.kernel[0] * node.kernel[1];
+  let data = weights.get(node.weight)?.data ?? new Float32Array(outputs * columns * taps);
+  let bias = node.bias === undefined ? undefined : weights.get(node.bias)?.data;
+  if (operation.root.kind === 'ghost' && operation.affine) {
+    // the batch norm after the concatenation: the ghosts' part goes into their filter
+    const { scale, shift } = batchNormAffine(operation.affine, weights);
+    const first = scale.length - outputs;
+    const old = bias;
+    data = data.map((value, i) => value * (scale[first + Math.floor(i / (columns * taps))] as number));
+    bias = Float32Array.from(
+      { length: outputs },
+      (_, o) => (shift[first + o] as number) + (old?.[o] ?? 0) * (scale[first + o] as number),
+    );
+  }
+  const perGroup = outputs / groups;
+  return {
+    data,
+    bias: bias ?? new Float32Array(outputs),
+    outputs,
+    columns,
+    taps,
+    channel: (o, i) => Math.floor(o / perGroup) * columns + i,
+  };
+}
+
+/**
+ * `mean` is each input channel's mean over the calibration pictures: the shift that rounding the weights gives every
+ * output on average is taken off its bias (Nagel et al. 2019, section 4.2). Undefined: no correction.
+ */
+export function quantizeFilter(
+  filter: RealFilter,
+  x: ChannelScales,
+  mean: ArrayLike<number> | undefined,
+): QuantizedFilter {
+  const { data, outputs, columns, taps, channel } = filter;
+  const values = new Int8Array(data.length);
+  const scales = new Float32Array(outputs);
+  const bias = filter.bias.slice();
+  const length = columns * taps;
+  for (let o = 0; o < outputs; o++) {
+    const scaled = new Float64Array(length);
+    let largest = 0;
+    for (let i = 0; i < length; i++) {
+      const c = channel(o, Math.floor(i / taps));
+      scaled[i] = (data[o * length + i] as number) * (x.scale[c] as number);
+      largest = Math.max(largest, Math.abs(scaled[i] as number));
+    }
+    // a filter of zeros with a bias: the bias must still fit 32 bits
+    const least = Math.max(Math.abs(bias[o] as number) / 2 ** 23, 1e-30);
+    const scale = Math.fround(Math.max(largest / levels, least));
+    scales[o] = scale;
+    let error = 0;
+    for (let i = 0; i < length; i++) {
+      const steps = Math.min(levels, Math.max(-levels, Math.round((scaled[i] as number) / scale)));
+      values[o * length + i] = steps;
+      const c = channel(o, Math.floor(i / taps));
+      error += (steps * scale - (scaled[i] as number)) * ((mean?.[c] ?? 0) / (x.scale[c] as number));
+    }
+    if (mean) bias[o] = (bias[o] as number) - error;
+  }
+  return { values, scales, bias };
+}

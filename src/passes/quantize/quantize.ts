@@ -1,0 +1,166 @@
+/**
+ * Post-training quantisation: from a graph, its weights and the statistics of its values to a quantised network and a
+ * plan that says each value's range and noise. Pure; pictures are run by whoever calibrates (src/quantize-network.ts).
+ */
+import type { Graph, Weights } from '../../graph/graph.js';
+import { inferShapes } from '../../graph/shapes.js';
+import { eliminateDeadNodes } from '../eliminate-dead-nodes.js';
+import { foldBatchNorm } from '../fold-batch-norm.js';
+import type { Operation } from '../fuse.js';
+import { quantizeFilter, realFilter } from './filters.js';
+import type { QuantizedNetwork, ScaleRun } from './network.js';
+import { filterNode, floatValues, int8Operations, keepsScales, operationsOf } from './operations.js';
+import { chooseRun, type RangeMethod, runSqnr } from './ranges.js';
+import { resolveScales } from './scales.js';
+import type { ValueStatistics } from './statistics.js';
+
+export interface QuantizeOptions {
+  /** How ranges are chosen. Default 'mse'. */
+  readonly ranges?: RangeMethod;
+  /**
+   * What has a range of its own: a whole value; each half of a Ghost module (default); or every channel, which
+   * equalises neighbouring layers (Nagel et al. 2019, section 4.1), since readers take the scales into their weights.
+   */
+  readonly granularity?: 'tensor' | 'half' | 'channel';
+  /** Takes the mean error of rounded weights off the biases. Default true. */
+  readonly biasCorrection?: boolean;
+}
+
+/** One value of the plan. */
+export interface QuantizationStep {
+  readonly value: string;
+  readonly kind: string;
+  readonly runs: readonly ScaleRun[];
+  /** Signal to noise of storing the value in its steps, in decibels: the worst run's. */
+  readonly sqnr: number;
+}
+
+export interface QuantizationResult {
+  readonly network: QuantizedNetwork;
+  readonly plan: readonly QuantizationStep[];
+}
+
+/** What is quantised: the graph with batch norm folded and dead nodes gone. */
+export interface Prepared {
+  readonly graph: Graph;
+  readonly weights: Weights;
+  readonly outputNames: readonly string[];
+  /** Values whose statistics are needed. */
+  readonly observed: readonly string[];
+}
+
+export function prepareQuantization(graph: Graph, weights: Weights): Prepared {
+  const folded = foldBatchNorm(graph, weights);
+  const clean = eliminateDeadNodes(folded.graph, folded.weights);
+  const operations = operationsOf(int8Operations(clean.graph));
+  const read = operations.flatMap((operation) => filterNode(operation)?.inputs ?? []);
+  const observed = [...new Set([...operations.map(({ output }) => output), ...read])];
+  return { graph: clean.graph, weights: clean.weights, outputNames: graph.outputs, observed };
+}
+
+/** Cuts of a value's channels into runs. */
+function cuts(
+  operation: Operation,
+  channels: number,
+  granularity: 'tensor' | 'half' | 'channel',
+): readonly number[] {
+  if (granularity === 'channel') return Array.from({ length: channels + 1 }, (_, c) => c);
+  if (granularity === 'half' && operation.root.kind === 'ghost')
+    return [0, operation.root.cheap.inChannels, channels];
+  return [0, channels];
+}
+
+/** Values that must share one range when a Ghost module's halves may not differ. */
+function sharedHalves(graph: Graph): ReadonlyMap<string, readonly string[]> {
+  const shared = new Map<string, readonly string[]>();
+  for (const node of graph.nodes)
+    if (node.kind === 'concat' && node.inputs.length > 1)
+      for (const input of node.inputs) shared.set(input, node.inputs);
+  return shared;
+}
+
+function mergeStatistics(all: readonly ValueStatistics[]): ValueStatistics {
+  const join = (pick: (one: ValueStatistics) => Float64Array): Float64Array =>
+    Float64Array.from(all.flatMap((one) => [...pick(one)]));
+  return {
+    min: join((one) => one.min),
+    max: join((one) => one.max),
+    mean: join((one) => one.mean),
+    samples: all.flatMap((one) => one.samples),
+  };
+}
+
+/**
+ * `statistics` has an entry for each of `prepared.observed`. Throws RangeError `NOT_QUANTIZABLE`.
+ */
+export function quantizePrepared(
+  prepared: Prepared,
+  statistics: ReadonlyMap<string, ValueStatistics>,
+  options: QuantizeOptions = {},
+): QuantizationResult {
+  const { ranges = 'mse', granularity = 'half', biasCorrection = true } = options;
+  const { graph, weights, outputNames } = prepared;
+  const shapes = inferShapes(graph);
+  const fused = int8Operations(graph);
+  const floats = floatValues(graph, fused, shapes);
+  const operations = operationsOf(fused);
+  const shared = granularity === 'tensor' ? sharedHalves(graph) : new Map<string, readonly string[]>();
+  const values = new Map<string, readonly ScaleRun[]>();
+  const plan: QuantizationStep[] = [];
+
+  for (const operation of operations) {
+    const { output, activation } = operation;
+    const own = statistics.get(output);
+    if (!own || floats.has(output) || keepsScales(operation)) continue;
+    const partners = (shared.get(output) ?? [output]).flatMap((name) => statistics.get(name) ?? []);
+    const joint = mergeStatistics(partners);
+    const edges = cuts(operation, own.min.length, granularity);
+    const runs = edges.slice(1).map((end, i): ScaleRun => {
+      const from = edges[i] as number;
+      if (partners.length > 1)
+        return { ...chooseRun(joint, 0, joint.min.length, activation, ranges), channels: end - from };
+      return chooseRun(own, from, end, activation, ranges);
+    });
+    values.set(output, runs);
+    const noises = runs.map((run, i) => runSqnr(own, edges[i] as number, run));
+    plan.push({ value: output, kind: kindOf(operation), runs, sqnr: Math.min(...noises) });
+  }
+
+  const scales = resolveScales({ graph, values }, fused, shapes);
+  const means = new Map<string, ArrayLike<number>>();
+  for (const [name, { mean }] of statistics) means.set(name, mean);
+  const filters = new Map<string, ReturnType<typeof quantizeFilter>>();
+  for (const operation of operations) {
+    const node = filterNode(operation);
+    const filter = realFilter(operation, weights);
+    const x = node && scales.get(node.inputs[0] as string);
+    if (!node || !filter || !x) continue;
+    const mean = biasCorrection ? means.get(node.inputs[0] as string) : undefined;
+    filters.set(node.name, quantizeFilter(filter, x, mean));
+  }
+  const used = new Set(
+    operations.flatMap(({ affine }) =>
+      affine ? [affine.scale, affine.shift, affine.mean, affine.variance] : [],
+    ),
+  );
+  const kept = new Map([...weights].filter(([name]) => used.has(name)));
+  return { network: { graph, outputNames, weights: kept, filters, values }, plan };
+}
+
+function kindOf({ root }: Operation): string {
+  return root.kind === 'node' ? root.node.kind : root.kind;
+}
+
+/** The plan as text: one line a value, its range and noise; halves of a Ghost module side by side. */
+export function printQuantizationPlan(plan: readonly QuantizationStep[]): string {
+  const real = (value: number): string => value.toPrecision(3);
+  return plan
+    .map(({ value, kind, runs, sqnr }) => {
+      const shown = runs
+        .slice(0, 2)
+        .map(({ scale, zeroPoint }) => `[${real(-zeroPoint * scale)}, ${real((127 - zeroPoint) * scale)}]`);
+      const more = runs.length > 2 ? ` and ${runs.length - 2} more` : '';
+      return `${value} (${kind}): ${shown.join(' | ')}${more}, ${sqnr.toFixed(1)} dB`;
+    })
+    .join('\n');
+}

@@ -1,0 +1,101 @@
+/** From statistics to a scale and a zero point: the range that calibration chooses, and what it costs. */
+import type { ActivationName } from '../../graph/nodes.js';
+import { levels, type ScaleRun } from './network.js';
+import type { ValueStatistics } from './statistics.js';
+
+/** `minmax` takes all values in; `percentile` leaves 1 in 10,000 out on each side; `mse` has the least squared error. */
+export const rangeMethods = ['minmax', 'percentile', 'mse'] as const;
+export type RangeMethod = (typeof rangeMethods)[number];
+
+interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Zero is always inside and has a step of its own, so that padding and ReLU are exact. */
+function stepsOf({ low, high }: Interval): { readonly scale: number; readonly zeroPoint: number } {
+  const [from, to] = [Math.min(0, low), Math.max(0, high)];
+  const scale = Math.fround((to - from) / levels);
+  if (!(scale > 1e-30)) return { scale: 1, zeroPoint: 0 };
+  return { scale, zeroPoint: Math.min(levels, Math.max(0, Math.round(-from / scale))) };
+}
+
+/** Mean squared difference of values and their steps. */
+export function squaredError(values: Float32Array, scale: number, zeroPoint: number): number {
+  let sum = 0;
+  for (const value of values) {
+    const steps = Math.min(levels, Math.max(0, Math.round(value / scale) + zeroPoint));
+    sum += (value - (steps - zeroPoint) * scale) ** 2;
+  }
+  return sum / Math.max(1, values.length);
+}
+
+function joined(statistics: ValueStatistics, from: number, to: number): Float32Array {
+  const parts = statistics.samples.slice(from, to);
+  const most = 16384;
+  const total = parts.reduce((sum, part) => sum + part.length, 0);
+  const step = Math.max(1, Math.ceil(total / most));
+  const all = new Float32Array(Math.ceil(total / step));
+  let seen = 0;
+  let at = 0;
+  for (const part of parts) for (const value of part) if (seen++ % step === 0) all[at++] = value;
+  return all.subarray(0, at);
+}
+
+function chooseInterval(
+  statistics: ValueStatistics,
+  from: number,
+  to: number,
+  method: RangeMethod,
+): Interval {
+  const low = Math.min(0, ...statistics.min.subarray(from, to));
+  const high = Math.max(0, ...statistics.max.subarray(from, to));
+  if (method === 'minmax') return { low, high };
+  const samples = joined(statistics, from, to);
+  if (samples.length === 0) return { low, high };
+  if (method === 'percentile') {
+    const sorted = samples.slice().sort();
+    const cut = Math.floor(samples.length / 10_000);
+    return {
+      low: Math.min(0, Math.max(low, sorted[cut] as number)),
+      high: Math.max(0, Math.min(high, sorted[sorted.length - 1 - cut] as number)),
+    };
+  }
+  let best: Interval = { low, high };
+  let least = Number.POSITIVE_INFINITY;
+  for (let percent = 100; percent >= 30; percent -= 4) {
+    const candidate = { low: (low * percent) / 100, high: (high * percent) / 100 };
+    const { scale, zeroPoint } = stepsOf(candidate);
+    const error = squaredError(samples, scale, zeroPoint);
+    if (error >= least) continue;
+    least = error;
+    best = candidate;
+  }
+  return best;
+}
+
+/** The run of channels [from, to) of a value whose last activation is given. */
+export function chooseRun(
+  statistics: ValueStatistics,
+  from: number,
+  to: number,
+  activation: ActivationName | null,
+  method: RangeMethod,
+): ScaleRun {
+  const interval = chooseInterval(statistics, from, to, method);
+  const rectified = activation === 'relu' || activation === 'relu6';
+  const { scale, zeroPoint } = stepsOf(rectified ? { low: 0, high: interval.high } : interval);
+  // saturation at the last step is then never above 6
+  const limit = activation === 'relu6' ? Math.min(scale, Math.fround(6 / levels)) : scale;
+  return { channels: to - from, scale: limit, zeroPoint: rectified ? 0 : zeroPoint };
+}
+
+/** Signal to quantisation noise of a run in decibels. */
+export function runSqnr(statistics: ValueStatistics, from: number, run: ScaleRun): number {
+  const samples = joined(statistics, from, from + run.channels);
+  let power = 0;
+  for (const value of samples) power += value ** 2;
+  power /= Math.max(1, samples.length);
+  const noise = squaredError(samples, run.scale, run.zeroPoint);
+  return noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(power / noise);
+}
