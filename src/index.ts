@@ -6,8 +6,8 @@
  * @module
  */
 export * from './analysis/profile.js';
-export { type CompileOptions, compile } from './compiler/compile.js';
-export { createNetwork, type NetworkOptions } from './create-network.js';
+export { type CompileOptions, compile, compileQuantized } from './compiler/compile.js';
+export { createNetwork, createQuantizedNetwork, type NetworkOptions } from './create-network.js';
 export { EnvironmentError, errorCode, FormatError } from './errors.js';
 export {
   type LoadWeightsOptions,
@@ -54,6 +54,14 @@ export { eliminateDeadNodes } from './passes/eliminate-dead-nodes.js';
 export { foldBatchNorm } from './passes/fold-batch-norm.js';
 export { foldBranches } from './passes/fold-branches.js';
 export { type PassResult, type PlanStep, printPlan } from './passes/pass.js';
+export type { QuantizedNetwork } from './passes/quantize/network.js';
+export {
+  printQuantizationPlan,
+  type QuantizationResult,
+  type QuantizationStep,
+  type QuantizeOptions,
+} from './passes/quantize/quantize.js';
+export { type CalibratedOptions, type CalibrationInput, quantize } from './quantize-network.js';
 export {
   type Backend,
   type CompiledModel,

@@ -44,6 +44,14 @@ describe('ghostnet bench', () => {
     expect(rows[0]!.medianMs).toBeGreaterThan(0);
   });
 
+  it('measures int8 beside f32', async () => {
+    const args = ['bench', 'ghostnet-32', '--precision', 'f32,int8', '--rounds', '1', '--json'];
+    const { code, stdout, stderr } = await ghostnet(args);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { rows } = JSON.parse(stdout) as { rows: BenchRow[] };
+    expect(rows.map(({ precision }) => precision)).toEqual(['f32', 'int8']);
+  });
+
   it('takes model files and threads', async () => {
     const args = ['bench', 'model.safetensors', '--threads', '2', '--rounds', '1', '--json'];
     const { code, stdout } = await ghostnet(args, { cwd: folder });

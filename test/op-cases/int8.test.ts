@@ -1,6 +1,6 @@
 /**
  * Every op case in int8: the compiled module against the integer reference, to the bit, in plain and relaxed SIMD and
- * on two threads. Cases whose graph has no int8 form are named in a list of their own.
+ * on two threads. Cases whose graph has no int8 form pass: quantising refuses them.
  */
 import { describe, expect, it } from 'vitest';
 import { int8Failure, quantizeCase } from './int8.js';

@@ -62,6 +62,12 @@ function unit({ activation, out }: Scaling, c: number): { readonly step: number;
   return hardOf(activation) ? { step: 1, post: 1 / scale } : { step: scale, post: 1 };
 }
 
+/** Most steps that are rounded when v is at most `most`: a hard sigmoid ends at 1, floats are not rounded. */
+function reachedSteps(most: number, post: number, { activation, out }: Scaling): number {
+  if (!out) return 0;
+  return (activation === 'hardSigmoid' ? Math.min(most, 1) : most) * post;
+}
+
 /**
  * A convolution's constants. `input(o, i)` is the input channel of filter column i of output o.
  * Throws RangeError `QUANTIZATION_RANGE` when sums could leave the range in which rounding is exact.
@@ -94,13 +100,11 @@ export function filterEpilogue(
     const residualShift = r ? (r.zeroPoint[o] as number) * (r.scale[o] as number) : 0;
     const bias = Math.round(((filter.bias[o] as number) - residualShift) / scale) - shift;
     const multiplier = Math.fround(scale / step);
-    if (
-      !(Math.abs(bias) < 2 ** 30) ||
-      (scaling.out && (levels * sum + Math.abs(bias)) * multiplier > largest)
-    )
+    const reach = reachedSteps((levels * sum + Math.abs(bias)) * multiplier, post, scaling);
+    if (!(Math.abs(bias) < 2 ** 30) || reach > largest)
       throw rangeError(
         'QUANTIZATION_RANGE',
-        `int8 "${name}": channel ${o} can reach ${((levels * sum + Math.abs(bias)) * multiplier).toExponential(1)} steps of its output's scale; calibrate with more typical pictures`,
+        `int8 "${name}": channel ${o} can reach ${reach.toExponential(1)} steps of its output's scale; calibrate with more typical pictures`,
       );
     result.bias[o] = bias;
     result.multiplier[o] = multiplier;
