@@ -101,6 +101,7 @@ const points = runs.flatMap(({ rows }) => {
   });
 });
 const passes = [...new Set(points.map(({ pass }) => pass))];
+const symbols = ['star', 'plus', 'times', 'triangle', 'asterisk', 'square', 'diamond', 'circle'];
 
 /** What marks mean, beside the last facet: a symbol and a name for each pass. */
 function legend(names, facet) {
@@ -136,8 +137,8 @@ function scatter(path, title, x, label) {
     fx: { label: null },
     x: { label, grid: true },
     y: { label: 'same answer as the original, %', grid: true, domain: [0, 100] },
-    color: { domain: passes, range: colors },
-    symbol: { domain: passes },
+    color: { domain: passes, range: ['#222222', ...colors] },
+    symbol: { domain: passes, range: symbols },
     marks: [
       Plot.frame({ stroke: '#cccccc' }),
       Plot.line(
