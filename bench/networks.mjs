@@ -1,6 +1,6 @@
 /**
- * Whole networks beside all peers in Node, one process, in turns. Needs the build. Saves
- * bench/results/networks-node<major>.csv.
+ * Whole networks beside all peers in Node, one process, one thread, in turns; for two threads see threads.mjs. Needs the
+ * build. Saves bench/results/networks-node<major>.csv.
  *
  *     node bench/networks.mjs [--rounds 9] [--only ghostnet-1.0x,resnet50]
  */
@@ -17,13 +17,9 @@ const only = listOption('--only');
 const cache = process.env.GHOSTNET_CACHE ?? `${homedir()}/.cache/ghostnet`;
 const loaders = new Map();
 for (const peer of peers) loaders.set(peer, await installPeer(peer, cache, console.error));
-
 const rows = [];
 for (const [network, graph, weights] of benchNetworks(only)) {
-  const runners = {
-    'ghostnet 1': await ownRunner(graph, weights),
-    'ghostnet 2': await ownRunner(graph, weights, { threads: 2 }),
-  };
+  const runners = { 'ghostnet 1': await ownRunner(graph, weights) };
   for (const [peer, load] of loaders)
     runners[`${peer.name} 1`] = await peerRunner(peer, load, graph, weights);
   const timings = await contest(runners, rounds);

@@ -15,7 +15,7 @@ const run = (program, script) => {
 const newer = findNewerNode();
 if (!newer.path) console.warn(`only this Node: ${newer.reason}`);
 for (const program of [process.execPath, newer.path].filter(Boolean))
-  for (const script of ['networks.mjs', 'chains.mjs', 'footprint.mjs']) run(program, script);
+  for (const script of ['threads.mjs', 'networks.mjs', 'chains.mjs', 'footprint.mjs']) run(program, script);
 run(newer.path ?? process.execPath, 'sweeps.mjs');
 run(process.execPath, 'chromium.mjs');
 run(process.execPath, '../scripts/render-benchmarks.mjs');
