@@ -6,6 +6,7 @@ import type { BatchNormActivationNode } from '../../autodiff/nodes.js';
 import type { ActivationName } from '../../graph/nodes.js';
 import { emitActivation } from '../kernels/kernel.js';
 import type { LoweringContext, ParameterSlot } from './context.js';
+import type { TraitsOf } from './convolution-weights.js';
 import { emitActivationGradient } from './kernels/activation-gradient.js';
 import {
   emitBeginSums,
@@ -14,7 +15,6 @@ import {
   emitRunningCoefficients,
 } from './kernels/batch-norm-statistics.js';
 import { emitReduce } from './kernels/pixelwise.js';
-import type { TraitsOf } from './lower-convolution.js';
 import { quadsOf, strides, type View } from './maps.js';
 
 /** Per-thread results of the forward step that the backward step reads. */
