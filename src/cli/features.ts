@@ -63,7 +63,11 @@ interface Tap {
 }
 
 /** Nodes with maps to look at: those named, or Ghost modules, or activations. Throws UsageError when a name fits none. */
-function chooseTaps(graph: Graph, maps: ReadonlySet<string>, options: FeaturesOptions): Tap[] {
+function chooseTaps(
+  graph: Graph,
+  maps: ReadonlySet<string>,
+  options: Pick<FeaturesOptions, 'layer' | 'layers'>,
+): Tap[] {
   const modules = graph.ghostModules
     .filter(({ output }) => maps.has(output))
     .map((module): Tap => ({ name: module.name, node: module.output, module }));
@@ -143,7 +147,12 @@ async function trainedOrRandom(model: string, network: string | undefined) {
   }
 }
 
-async function featuresCommand(model: string, picture: string, options: FeaturesOptions): Promise<number> {
+/** What the chosen layers see on a picture. Throws UsageError when a layer is none or the network makes no maps. */
+export async function layerFeatures(
+  model: string,
+  picture: string,
+  options: Pick<FeaturesOptions, 'network' | 'layer' | 'layers' | 'pairs'>,
+): Promise<{ graph: Graph; layers: LayerFeatures[]; description: string; random: boolean }> {
   const { decodePictureFile } = await import('../data/node/decode.js');
   const { preprocess } = await import('../data/preprocess.js');
   const { classifierShape, usualPreprocessing } = await import('../graph/classifier.js');
@@ -170,6 +179,11 @@ async function featuresCommand(model: string, picture: string, options: Features
     const value = values.get(tap.node);
     if (value) layers.push(await describeLayer(tap, value, options.pairs));
   }
+  return { graph, layers, description, random };
+}
+
+async function featuresCommand(model: string, picture: string, options: FeaturesOptions): Promise<number> {
+  const { graph, layers, description, random } = await layerFeatures(model, picture, options);
   await writeAll(layers, { out: options.out, picture, description, name: graph.name });
   if (options.json) printJson(layers.map(jsonOf));
   else await printLayers(layers, options.out);

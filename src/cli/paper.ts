@@ -15,30 +15,29 @@ import { note, outColors, print, printJson, table } from './terminal.js';
 
 interface PaperOptions {
   readonly out?: string;
+  readonly picture?: string;
+  readonly model?: string;
+  readonly network?: string;
   readonly measure?: boolean;
   readonly latency?: string;
   readonly rounds: number;
   readonly json?: boolean;
 }
 
-const tables = [1, 3, 4, 5, 6, 7] as const;
-const figures = [6, 7] as const;
-const elsewhere: Readonly<Record<string, string>> = {
-  'table 2':
-    'table 2 (the toy experiment) is measured on a picture of your own: ghostnet toy <picture> --out <folder>',
-  'table 8': 'table 8 (detection) needs detectors, which this package does not have',
-  'figure 1':
-    'figures 1 and 4 are pictures of feature maps: ghostnet features <model> <picture> --out <folder>',
-  'figure 4':
-    'figures 1 and 4 are pictures of feature maps: ghostnet features <model> <picture> --out <folder>',
-};
+const tables = [1, 2, 3, 4, 5, 6, 7, 8] as const;
+const figures = [1, 4, 6, 7] as const;
+/** What is measured on the picture of --picture. */
+const ofPicture = { tables: [2], figures: [1, 4] } as const;
 
 export const registerPaper: Register = (program, act) => {
   program
     .command('paper')
     .description("make the paper's tables and figures, this package's numbers beside the paper's")
-    .argument('[what...]', '"table N" (1, 3 to 7), "figure N" (6, 7) or "all"', ['all'])
+    .argument('[what...]', '"table N" (1 to 8), "figure N" (1, 4, 6, 7) or "all"', ['all'])
     .option('--out <folder>', 'write index.html, paper.md and the figures there')
+    .option('--picture <file>', 'a picture for table 2 and figures 1 and 4')
+    .option('--model <name|file>', 'the network of table 2 and figures 1 and 4 (default: that of classify)')
+    .option('--network <name>', 'the network of a --model file that holds weights only (.pth and such)')
     .option('--measure', 'measure the latency of figure 7 on this machine')
     .option('--latency <file>', 'take the latency of figure 7 from this CSV')
     .option('--rounds <n>', 'rounds of --measure in which the networks take turns', wholeNumber(1), 20)
@@ -48,33 +47,39 @@ export const registerPaper: Register = (program, act) => {
       `
 Counts are exact; "printed digits" says that ours rounds to what the paper prints. Accuracies are the paper's; "trained
 here" are this package's own runs, the other words say what is missing to get one. Figure 7 has the latency that was
-saved with the package, unless --measure or --latency give another.
+saved with the package, unless --measure or --latency give another. Table 2 and figures 1 and 4 are made of a picture of
+your own; "all" leaves them out without --picture. The detectors of table 8 do not exist yet.
 
 Examples:
   ghostnet paper table 6
-  ghostnet paper all --out paper/
+  ghostnet paper all --picture photo.jpg --out paper/
   ghostnet paper figure 7 --measure --out paper/`,
     )
     .action(act(paperCommand));
 };
 
+function isOfPicture(kind: string | undefined, number: number): boolean {
+  const numbers: readonly number[] = kind === 'table' ? ofPicture.tables : ofPicture.figures;
+  return numbers.includes(number);
+}
+
 /** The tables and figures that the words ask for. */
-function readWanted(words: readonly string[]): { tables: number[]; figures: number[] } {
+function readWanted(words: readonly string[], picture: boolean): { tables: number[]; figures: number[] } {
   const wanted = { tables: [] as number[], figures: [] as number[] };
   for (let i = 0; i < words.length; i++) {
     const kind = words[i];
     if (kind === 'all') {
-      wanted.tables.push(...tables);
-      wanted.figures.push(...figures);
+      wanted.tables.push(...tables.filter((n) => picture || !isOfPicture('table', n)));
+      wanted.figures.push(...figures.filter((n) => picture || !isOfPicture('figure', n)));
       continue;
     }
     const given = `${kind} ${words[++i] ?? ''}`.trim();
     const number = Number(words[i]);
     const known: readonly number[] = kind === 'table' ? tables : kind === 'figure' ? figures : [];
     if (!known.includes(number))
-      throw new UsageError(
-        elsewhere[given] ?? `"${given}": expected "table N" (1, 3 to 7), "figure N" (6 or 7) or "all"`,
-      );
+      throw new UsageError(`"${given}": expected "table N" (1 to 8), "figure N" (1, 4, 6 or 7) or "all"`);
+    if (!picture && isOfPicture(kind, number))
+      throw new UsageError(`${given} is made of a picture of your own: give --picture <file>`);
     wanted[kind === 'table' ? 'tables' : 'figures'].push(number);
   }
   return wanted;
@@ -97,30 +102,33 @@ async function latencyRows(models: readonly string[], options: PaperOptions): Pr
 }
 
 async function paperCommand(words: readonly string[], options: PaperOptions): Promise<number> {
-  const wanted = readWanted(words);
+  const wanted = readWanted(words, options.picture !== undefined);
   const { architectureTable, paperRows } = await import('../paper/rows.js');
   const { paperData } = await import('../paper/node/paper-data.js');
   const render = await import('../paper/render.js');
   const { accuracyAgainstLatency, accuracyAgainstMacs } = await import('../paper/figures.js');
   if (options.out) await mkdir(options.out, { recursive: true });
   const data = [paperData('rows'), paperData('trained')] as const;
-  const counted = new Map(wanted.tables.filter((n) => n > 1).map((n) => [n, paperRows(...data, n)]));
+  const counted = new Map(wanted.tables.filter((n) => n > 2 && n < 8).map((n) => [n, paperRows(...data, n)]));
   if (options.json) {
     printJson({ tables: Object.fromEntries(counted) });
     return exitCodes.ok;
   }
-  const rendered: RenderedTable[] = wanted.tables.map((n) =>
-    n === 1
-      ? {
-          title: render.tableTitles[1] ?? '',
-          text: 'Inputs as height, width, channels.',
-          head: ['input', 'operator', '#exp', '#out', 'SE', 'stride'],
-          align: 'llrrrr',
-          rows: architectureTable(),
-        }
-      : render.countsTable(n, counted.get(n) ?? []),
-  );
+  const { picture } = options;
+  const pictures = picture === undefined ? undefined : await import('./paper-pictures.js');
+  const given = { ...options, picture: picture ?? '' };
+  const needsToy = wanted.tables.includes(2) || wanted.figures.includes(1);
+  const toy = needsToy ? await pictures?.measureToy(given) : undefined;
+  const rendered: RenderedTable[] = [];
+  for (const n of wanted.tables) {
+    if (n === 1) rendered.push(render.architecture(architectureTable()));
+    else if (n === 8) rendered.push((await import('../paper/detection.js')).detectionTable(data[0]));
+    else if (n > 2) rendered.push(render.countsTable(n, counted.get(n) ?? []));
+    else if (pictures && toy) rendered.push(pictures.toyTable(toy));
+  }
   const drawn: Figure[] = [];
+  if (pictures && toy && wanted.figures.includes(1)) drawn.push(await pictures.pairsFigure(toy));
+  if (pictures && wanted.figures.includes(4)) drawn.push(await pictures.ghostsFigure(given));
   if (wanted.figures.length > 0) {
     const rows = paperRows(...data, 7);
     if (wanted.figures.includes(6)) drawn.push(accuracyAgainstMacs(rows));
@@ -143,9 +151,9 @@ async function paperCommand(words: readonly string[], options: PaperOptions): Pr
 }
 
 const intro =
-  'Every table of "GhostNet: More Features from Cheap Operations" (CVPR 2020) that counts can answer, made by `ghostnet paper`: this package\'s ' +
-  "counts beside the paper's, and what is missing for an accuracy of one's own. Table 2 and figure 1 are measured on a picture of one's own by " +
-  '`ghostnet toy`, figure 4 is drawn by `ghostnet features`; table 8 needs detectors.';
+  'The tables and figures of "GhostNet: More Features from Cheap Operations" (CVPR 2020), made by `ghostnet paper`: this package\'s counts ' +
+  "beside the paper's, and what is missing for an accuracy of one's own. Table 2 and figures 1 and 4 are made of a picture of one's own: " +
+  '`ghostnet paper all --picture photo.jpg --out paper/`.';
 
 async function writePages(
   out: string,

@@ -5,6 +5,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Graph } from '../graph/graph.js';
+import type { MapStack } from '../passes/ghostify/ghost-pairs.js';
 import type { Register } from './command.js';
 import { exitCodes } from './exit-codes.js';
 import { wholeNumber } from './options.js';
@@ -69,11 +70,15 @@ function defaultNode(graph: Graph): string {
   return after(chosen.name);
 }
 
-async function toyCommand(picture: string, options: ToyOptions): Promise<number> {
+/** The maps that one node makes of a picture, each scaled to 0..1. Throws UsageError when the node is none or has no maps. */
+export async function toyMaps(
+  picture: string,
+  options: Pick<ToyOptions, 'model' | 'network' | 'node'>,
+): Promise<{ stack: MapStack; node: string; network: string; description: string }> {
   const { loadModel } = await import('./load-model.js');
   const { calibrationOf } = await import('../calibration.js');
   const { readInputs } = await import('./ghostify/pictures.js');
-  const { mostGhostly, pairErrors, scaledMaps } = await import('../passes/ghostify/ghost-pairs.js');
+  const { scaledMaps } = await import('../passes/ghostify/ghost-pairs.js');
   const { graph, weights, description } = await loadModel(options.model, options.network);
   const node = options.node ?? defaultNode(graph);
   if (!graph.nodes.some((one) => one.name === node))
@@ -85,6 +90,12 @@ async function toyCommand(picture: string, options: ToyOptions): Promise<number>
     if (shape.length !== 4) throw new UsageError(`--node: "${node}" makes no maps`);
     stack = scaledMaps(shape.slice(1), data);
   });
+  return { stack, node, network: graph.name, description };
+}
+
+async function toyCommand(picture: string, options: ToyOptions): Promise<number> {
+  const { mostGhostly, pairErrors } = await import('../passes/ghostify/ghost-pairs.js');
+  const { stack, node, network, description } = await toyMaps(picture, options);
   const { channels, height, width } = stack;
   for (const [from, to] of options.pair)
     if (from >= channels || to >= channels)
@@ -95,7 +106,7 @@ async function toyCommand(picture: string, options: ToyOptions): Promise<number>
       : mostGhostly(stack, options.pairs);
   if (chosen.length === 0) throw new UsageError(`"${node}": no two maps that vary on this picture`);
   const pairs = chosen.map(({ from, to }) => pairErrors(stack, from, to));
-  if (options.json) printJson({ network: graph.name, node, channels, height, width, pairs });
+  if (options.json) printJson({ network, node, channels, height, width, pairs });
   else {
     const { dim } = outColors;
     print(`${description}: ${channels} maps of ${height}x${width} of ${node}`);
@@ -126,7 +137,7 @@ const colorName = (k: number): string => colorNames[k % colorNames.length]!;
 
 async function draw(
   folder: string,
-  stack: import('../passes/ghostify/ghost-pairs.js').MapStack,
+  stack: MapStack,
   pairs: readonly import('../passes/ghostify/ghost-pairs.js').GhostPair[],
   facts: readonly (readonly [string, string])[],
 ): Promise<void> {

@@ -30,6 +30,17 @@ export const tableTitles: Readonly<Record<number, string>> = {
   7: 'Table 7: small networks on ImageNet',
 };
 
+/** Table 1. `rows` as rows.ts makes them. */
+export function architecture(rows: readonly (readonly string[])[]): RenderedTable {
+  return {
+    title: tableTitles[1] ?? '',
+    text: 'Inputs as height, width, channels.',
+    head: ['input', 'operator', '#exp', '#out', 'SE', 'stride'],
+    align: 'llrrrr',
+    rows,
+  };
+}
+
 const grouped = (value: number): string => value.toLocaleString('en-US');
 
 function accuracyText({ accuracy }: PaperRow): string {

@@ -44,10 +44,40 @@ describe('ghostnet paper', () => {
     expect(page).not.toMatch(/(src|href)="(?!data:)/);
   });
 
+  it('makes table 2 and figures 1 and 4 of a picture', async () => {
+    const { code, stderr } = await run(
+      ...[
+        'paper',
+        'table',
+        '2',
+        'table',
+        '8',
+        'figure',
+        '1',
+        'figure',
+        '4',
+        '--picture',
+        'a.png',
+        '--out',
+        'own',
+      ],
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const text = await readFile(join(folder, 'own/paper.md'), 'utf8');
+    const errors = /^\| red \|(.*)\|$/m.exec(text)?.[1]?.split('|').slice(2).map(Number) ?? [];
+    expect(errors).toHaveLength(4);
+    expect([...errors].sort((a, b) => b - a)).toEqual(errors);
+    expect(text).toMatch(/ghostnet-1\.1x \| 164,355,184 \| 164 M \| 26\.6 \| no detectors/);
+    for (const file of ['own/figure-1.svg', 'own/figure-4.svg']) {
+      const { width = 0 } = await sharp(join(folder, file)).metadata();
+      expect(width).toBeGreaterThan(300);
+    }
+  });
+
   it.each([
-    [['table', '2'], /toy experiment/],
+    [['table', '2'], /--picture/],
     [['table', '9'], /expected "table N"/],
-    [['figure', '4'], /ghostnet features/],
+    [['figure', '4'], /--picture/],
   ])('%j is a wrong command line', async (words, message) => {
     const { code, stderr } = await run('paper', ...words);
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(message) });
