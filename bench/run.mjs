@@ -6,10 +6,10 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { findNewerNode } from '../scripts/newer-node.mjs';
 
-const run = (program, script) => {
+const run = (program, script, ...options) => {
   console.log(`\n== ${script} (${program})`);
   const path = fileURLToPath(new URL(script, import.meta.url));
-  const { status } = spawnSync(program, [path], { stdio: 'inherit' });
+  const { status } = spawnSync(program, [path, ...options], { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
 };
 const newer = findNewerNode();
@@ -18,4 +18,7 @@ for (const program of [process.execPath, newer.path].filter(Boolean))
   for (const script of ['threads.mjs', 'networks.mjs', 'chains.mjs', 'footprint.mjs']) run(program, script);
 run(newer.path ?? process.execPath, 'sweeps.mjs');
 run(process.execPath, 'chromium.mjs');
+for (const program of [process.execPath, newer.path].filter(Boolean)) run(program, 'training.mjs');
+run(newer.path ?? process.execPath, 'training.mjs', '--web');
 run(process.execPath, '../scripts/render-benchmarks.mjs');
+run(process.execPath, '../scripts/render-training-speed.mjs');

@@ -11,6 +11,12 @@ const read = (name, file) => readFileSync(new URL(`${name}/${file}`, runs), 'utf
 const number = (value) => value.toLocaleString('en-US');
 const percent = (share) => `${(100 * share).toFixed(2)} %`;
 
+/** A run that went on from a file of an earlier leg (`name-1.safetensors`): the package's own network of that name. */
+function networkOf(network) {
+  const leg = /^(.+)-cifar10-\d+\.safetensors$/.exec(network);
+  return createModel(leg ? leg[1] : network);
+}
+
 const rows = readdirSync(runs)
   .filter((name) => existsSync(new URL(`${name}/config.json`, runs)))
   .sort()
@@ -21,7 +27,7 @@ const rows = readdirSync(runs)
       .split('\n')
       .slice(1)
       .map((row) => row.split(','));
-    const { params, macs } = profile(createModel(config.network));
+    const { params, macs } = profile(networkOf(config.network));
     const done = existsSync(new URL(`${name}/evaluation.json`, runs));
     const result = done ? JSON.parse(read(name, 'evaluation.json')) : undefined;
     const seconds = history.reduce((sum, row) => sum + Number(row[7]), 0);
