@@ -10,6 +10,14 @@ const runs = new URL('models/runs/', root);
 const read = (name, file) => readFileSync(new URL(`${name}/${file}`, runs), 'utf8');
 const number = (value) => value.toLocaleString('en-US');
 const percent = (share) => `${(100 * share).toFixed(2)} %`;
+const configOf = (name) => JSON.parse(read(name, 'config.json')).config;
+
+/** The run that `network` names when a run started from another one's weights (`<run>/best.safetensors`). */
+const startOf = (network) => /^(.+)\/best\.safetensors$/.exec(network)?.[1];
+function networkOf(config) {
+  const start = startOf(config.network);
+  return start ? networkOf(configOf(start)) : config.network;
+}
 
 /** A run that went on from a file of an earlier leg (`name-1.safetensors`): the package's own network of that name. */
 function networkOf(network) {
@@ -27,14 +35,16 @@ const rows = readdirSync(runs)
       .split('\n')
       .slice(1)
       .map((row) => row.split(','));
-    const { params, macs } = profile(networkOf(config.network));
+    const { params, macs } = profile(createModel(networkOf(config)));
     const done = existsSync(new URL(`${name}/evaluation.json`, runs));
     const result = done ? JSON.parse(read(name, 'evaluation.json')) : undefined;
     const seconds = history.reduce((sum, row) => sum + Number(row[7]), 0);
     const best = Math.max(...history.map((row) => Number(row[6])));
+    const start = startOf(config.network);
     const report = existsSync(new URL(`${name}/report.html`, runs));
     return [
       report ? `[${name}](../models/runs/${name}/report.html)` : name,
+      start ? `weights of ${start}` : `seed ${config.seed}`,
       number(params),
       number(macs),
       `${history.length} of ${config.epochs}`,
@@ -49,8 +59,8 @@ const [start, end] = ['<!-- runs -->', '<!-- end of runs -->'];
 const file = new URL('docs/training.md', root);
 const text = readFileSync(file, 'utf8');
 const table = [
-  '| run | params | MACs | epochs | best validation | test | time | machine |',
-  '|---|--:|--:|--:|--:|--:|--:|---|',
+  '| run | starts from | params | MACs | epochs | best validation | test | time | machine |',
+  '|---|---|--:|--:|--:|--:|--:|--:|---|',
   ...rows.map((row) => `| ${row} |`),
 ].join('\n');
 writeFileSync(
