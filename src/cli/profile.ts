@@ -1,6 +1,7 @@
 /**
  * `ghostnet profile`: params and MACs of a network, layer by layer and in total, and what each Ghost module saves.
- * With --measure also the time of each layer on this machine; to compare with other runtimes, see bench.ts.
+ * With --measure also the time of each layer on this machine, with --training that of a training step's
+ * (profile-training.ts); to compare with other runtimes, see bench.ts.
  */
 
 import type { Profile } from '../analysis/profile.js';
@@ -9,14 +10,17 @@ import type { Register } from './command.js';
 import { exitCodes } from './exit-codes.js';
 import type { MeasuredLayers } from './measure-layers.js';
 import { inputShape, wholeNumber } from './options.js';
+import { UsageError } from './report-error.js';
 import { byteSize, grouped, milliseconds, outColors, print, printJson, table } from './terminal.js';
 
 interface ProfileCommandOptions {
   readonly network?: string;
   readonly input?: readonly [number, number, number];
-  readonly batch: number;
+  readonly batch?: number;
   readonly all?: boolean;
   readonly measure?: boolean;
+  readonly training?: boolean;
+  readonly recompute?: boolean;
   readonly json?: boolean;
 }
 
@@ -27,9 +31,11 @@ export const registerProfile: Register = (program, act) => {
     .argument('<name|file>', 'a network by name (ghostnet models lists them) or a model file')
     .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
     .option('--input <CxHxW>', 'count for pictures of this size (default: the network’s own)', inputShape)
-    .option('--batch <n>', 'count for a batch of n pictures', wholeNumber(1), 1)
+    .option('--batch <n>', 'count for a batch of n pictures (default: 1, with --training 32)', wholeNumber(1))
     .option('--all', 'show the layers without MACs too')
     .option('--measure', 'time every layer on this machine (one thread, after a warm-up)')
+    .option('--training', 'time every layer of a training step instead, forward and backward (one thread)')
+    .option('--recompute', 'with --training: make outputs of batch norm again in the backward pass')
     .option(
       '--json',
       'print { name, params, macs, layers: [{ name, op, params, macs, outputShape, ... }], ... }',
@@ -43,6 +49,7 @@ numbers, without batch norm's running statistics.
 Examples:
   ghostnet profile ghostnet-1.0x
   ghostnet profile ghostnet-1.0x --measure
+  ghostnet profile ghost-resnet56-cifar --training --batch 128
   ghostnet profile ghostnet-1.0x --input 3x320x320 --json
   ghostnet profile model.safetensors`,
     )
@@ -51,11 +58,23 @@ Examples:
 
 async function profileCommand(name: string, options: ProfileCommandOptions): Promise<number> {
   const { loadGraph, loadModelOrRandom } = await import('./load-model.js');
+  if (options.recompute && !options.training) throw new UsageError('--recompute needs --training');
+  if (options.training) {
+    if (options.input || options.measure || options.all)
+      throw new UsageError('--training goes with --batch, --network, --recompute and --json only');
+    const { printTrainingProfile, profileTraining } = await import('./profile-training.js');
+    const { graph, weights } = await loadModelOrRandom(name, options.network);
+    const { batch = 32, recompute = false } = options;
+    const measured = await profileTraining(graph, weights, { batch, recompute });
+    if (options.json) printJson(measured);
+    else printTrainingProfile(measured);
+    return exitCodes.ok;
+  }
   const { profile } = await import('../analysis/profile.js');
   const model = options.measure ? await loadModelOrRandom(name, options.network) : undefined;
   const graph: Graph = model?.graph ?? (await loadGraph(name, options.network));
   const counted = profile(graph, {
-    batch: options.batch,
+    batch: options.batch ?? 1,
     ...(options.input === undefined ? {} : { inputShape: options.input }),
   });
   const measured = model && (await measure(graph, model.weights, counted));

@@ -70,6 +70,7 @@ export const registerTrain: Register = (program, act) => {
     .option('--teacher <file>', 'learn from the answers of this model too')
     .option('--temperature <x>', 'of the distillation', decimal(0))
     .option('--teacher-weight <x>', "the teacher's share of the loss", decimal(0, 1))
+    .option('--recompute', 'less memory: make outputs of batch norm again in the backward pass (same bits)')
     .addOption(
       new Option('--bad-pictures <what>', 'pictures that cannot be decoded, empty classes').choices([
         'stop',
@@ -120,6 +121,7 @@ const settingFlags = [
   'from',
   'freeze',
   'learningRates',
+  'recompute',
   'badPictures',
   'dtype',
   'seed',

@@ -1,142 +1,14 @@
 /**
- * The configuration of a run: a YAML or JSON file, checked key by key, with the line and column of each mistake; laid
- * over a recipe, and under the command line's flags. Reads text, not files; starts nothing.
+ * The configuration of a run: a YAML or JSON file, checked key by key (settings.ts), with the line and column of each
+ * mistake; laid over a recipe, and under the command line's flags. Reads text, not files; starts nothing.
  */
 import * as v from 'valibot';
 import { isNode, LineCounter, parseDocument } from 'yaml';
 import { FormatError } from '../errors.js';
-import { defaultRecipe, type Recipe, recipe, recipeNames } from './recipes.js';
+import { defaultRecipe, type Recipe, recipe } from './recipes.js';
+import { type Settings, settingsSchema } from './settings.js';
 
-const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
-const positive = v.pipe(v.number(), v.gtValue(0));
-const notNegative = v.pipe(v.number(), v.minValue(0));
-const whole = (least: number) => v.pipe(v.number(), v.integer(), v.minValue(least));
-const range = v.pipe(v.tuple([positive, positive]), v.readonly());
-
-const schedule = v.variant('kind', [
-  v.strictObject({ kind: v.literal('constant'), warmup: v.exactOptional(notNegative) }),
-  v.strictObject({
-    kind: v.literal('step'),
-    every: whole(1),
-    factor: v.exactOptional(positive),
-    warmup: v.exactOptional(notNegative),
-  }),
-  v.strictObject({
-    kind: v.literal('multiStep'),
-    milestones: v.array(whole(1)),
-    factor: v.exactOptional(positive),
-    warmup: v.exactOptional(notNegative),
-  }),
-  v.strictObject({
-    kind: v.literal('cosine'),
-    final: v.exactOptional(share),
-    warmup: v.exactOptional(notNegative),
-  }),
-  v.strictObject({
-    kind: v.literal('linear'),
-    final: v.exactOptional(share),
-    warmup: v.exactOptional(notNegative),
-  }),
-  v.strictObject({ kind: v.literal('oneCycle'), up: v.exactOptional(share), final: v.exactOptional(share) }),
-]);
-
-const decay = {
-  weightDecay: v.exactOptional(notNegative),
-  decayNormAndBias: v.exactOptional(v.boolean()),
-};
-const optimizer = v.variant('kind', [
-  v.strictObject({
-    kind: v.literal('sgd'),
-    momentum: v.exactOptional(share),
-    nesterov: v.exactOptional(v.boolean()),
-    ...decay,
-  }),
-  v.strictObject({
-    kind: v.literal('rmsprop'),
-    decay: v.exactOptional(share),
-    momentum: v.exactOptional(share),
-    eps: v.exactOptional(positive),
-    ...decay,
-  }),
-  v.strictObject({
-    kind: v.literal('adamw'),
-    beta1: v.exactOptional(share),
-    beta2: v.exactOptional(share),
-    eps: v.exactOptional(positive),
-    ...decay,
-  }),
-]);
-
-const augment = v.strictObject({
-  crop: v.exactOptional(
-    v.variant('kind', [
-      v.strictObject({
-        kind: v.literal('pad'),
-        padding: whole(0),
-        fill: v.exactOptional(v.picklist(['reflect', 'zero'])),
-      }),
-      v.strictObject({
-        kind: v.literal('resized'),
-        scale: v.exactOptional(range),
-        ratio: v.exactOptional(range),
-      }),
-    ]),
-  ),
-  flip: v.exactOptional(v.picklist(['none', 'random', 'alternating'])),
-  colorJitter: v.exactOptional(
-    v.strictObject({
-      brightness: v.exactOptional(share),
-      contrast: v.exactOptional(share),
-      saturation: v.exactOptional(share),
-    }),
-  ),
-  monochrome: v.exactOptional(share),
-  soften: v.exactOptional(share),
-  randAugment: v.exactOptional(
-    v.strictObject({ operations: whole(0), magnitude: v.pipe(v.number(), v.minValue(0), v.maxValue(10)) }),
-  ),
-  cutout: v.exactOptional(whole(0)),
-  mixup: v.exactOptional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1))),
-});
-
-/** The settings a file or flags may give; all optional. */
-const settings = v.strictObject({
-  network: v.exactOptional(v.string()),
-  data: v.exactOptional(v.string()),
-  out: v.exactOptional(v.string()),
-  recipe: v.exactOptional(v.picklist(recipeNames)),
-  epochs: v.exactOptional(whole(1)),
-  batch: v.exactOptional(whole(2)),
-  learningRate: v.exactOptional(positive),
-  schedule: v.exactOptional(schedule),
-  optimizer: v.exactOptional(optimizer),
-  labelSmoothing: v.exactOptional(v.pipe(share, v.maxValue(0.9))),
-  ema: v.exactOptional(v.pipe(share, v.ltValue(1))),
-  clipNorm: v.exactOptional(notNegative),
-  augment: v.exactOptional(augment),
-  seed: v.exactOptional(whole(0)),
-  threads: v.exactOptional(whole(1)),
-  workers: v.exactOptional(whole(0)),
-  validation: v.exactOptional(v.pipe(v.number(), v.minValue(0), v.maxValue(0.9))),
-  inputSize: v.exactOptional(whole(8)),
-  ratio: v.exactOptional(whole(1)),
-  cheapKernel: v.exactOptional(v.picklist([1, 3, 5, 7])),
-  dropout: v.exactOptional(v.pipe(share, v.maxValue(0.9))),
-  dtype: v.exactOptional(v.picklist(['f32', 'f16'])),
-  from: v.exactOptional(v.string()),
-  freeze: v.exactOptional(v.array(v.string())),
-  learningRates: v.exactOptional(v.array(v.strictObject({ match: v.string(), factor: notNegative }))),
-  teacher: v.exactOptional(
-    v.strictObject({
-      model: v.string(),
-      temperature: v.exactOptional(positive),
-      weight: v.exactOptional(share),
-    }),
-  ),
-  badPictures: v.exactOptional(v.picklist(['stop', 'skip'])),
-});
-
-export type Settings = v.InferOutput<typeof settings>;
+export type { Settings };
 
 /** A complete run: nothing is left to be guessed. */
 export interface RunConfig extends Omit<Recipe, 'summary'> {
@@ -154,6 +26,8 @@ export interface RunConfig extends Omit<Recipe, 'summary'> {
   readonly ratio?: number;
   readonly cheapKernel?: number;
   readonly dropout?: number;
+  /** Outputs of batch norm are made again in the backward pass, not kept: less memory, the same bits. */
+  readonly recompute?: boolean;
   /** Of the model file. */
   readonly dtype: 'f32' | 'f16';
   /** Model file to start from. */
@@ -185,7 +59,7 @@ export function parseConfig(text: string, file: string): Settings {
   };
   const [syntax] = document.errors;
   if (syntax) throw new FormatError('CONFIG_SYNTAX', `${where(syntax.pos[0])}: ${syntax.message}`);
-  const parsed = v.safeParse(settings, document.toJS() ?? {});
+  const parsed = v.safeParse(settingsSchema, document.toJS() ?? {});
   if (parsed.success) return parsed.output;
   const locate = (path: Path): number => {
     for (let length = path.length; length > 0; length--) {
@@ -199,7 +73,9 @@ export function parseConfig(text: string, file: string): Settings {
     const unknown = issue.type === 'strict_object' && issue.expected === 'never';
     const missing = issue.received === 'undefined';
     const known =
-      unknown && path.length === 1 ? `; known settings: ${Object.keys(settings.entries).join(', ')}` : '';
+      unknown && path.length === 1
+        ? `; known settings: ${Object.keys(settingsSchema.entries).join(', ')}`
+        : '';
     const what = unknown
       ? `unknown setting "${describe(path)}"${known}`
       : `${describe(path)}: given ${missing ? 'nothing' : issue.received}, expected ${issue.expected ?? issue.message}`;
@@ -210,7 +86,7 @@ export function parseConfig(text: string, file: string): Settings {
 
 /** Throws FormatError `CONFIG_INVALID` for settings that do not come from a file (flags). */
 export function checkSettings(value: unknown, source: string): Settings {
-  const parsed = v.safeParse(settings, value);
+  const parsed = v.safeParse(settingsSchema, value);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
   const path = (issue.path ?? []).map((item) => String(item.key)).join('.');
@@ -273,32 +149,4 @@ export function resolveConfig(
         }
       : {}),
   };
-}
-
-/** Whether `name` fits a pattern in which `*` stands for any text. */
-export function matchesPattern(name: string, pattern: string): boolean {
-  const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`).test(name);
-}
-
-/**
- * The learning-rate factor of each parameter: 0 where `freeze` matches, else the last match of `learningRates`, else 1.
- * Throws FormatError `CONFIG_INVALID` for a pattern that matches no parameter.
- */
-export function learningRateFactors(
-  parameters: readonly string[],
-  config: Pick<RunConfig, 'freeze' | 'learningRates'>,
-): ReadonlyMap<string, number> {
-  const rules = [...config.learningRates, ...config.freeze.map((match) => ({ match, factor: 0 }))];
-  const factors = new Map(parameters.map((name) => [name, 1]));
-  for (const { match, factor } of rules) {
-    const hits = parameters.filter((name) => matchesPattern(name, match));
-    if (hits.length === 0)
-      throw new FormatError(
-        'CONFIG_INVALID',
-        `pattern "${match}" matches no parameter; names are like ${parameters.slice(0, 3).join(', ')}`,
-      );
-    for (const name of hits) factors.set(name, factor);
-  }
-  return factors;
 }

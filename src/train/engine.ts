@@ -80,9 +80,13 @@ export async function createTrainer(
     memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads > 1 });
   } catch (cause) {
     const need = `${(compiled.memory.peakBytes / 2 ** 20).toFixed(0)} MiB`;
-    throw new EnvironmentError('OUT_OF_MEMORY', `trainer: ${need} are needed; use a smaller batch`, {
-      cause,
-    });
+    throw new EnvironmentError(
+      'OUT_OF_MEMORY',
+      `trainer: ${need} are needed; use a smaller batch${options.recompute ? '' : ' or { recompute: true } (--recompute)'}`,
+      {
+        cause,
+      },
+    );
   }
   const words = new Int32Array(memory.buffer);
   for (const { address, data } of compiled.tables) if (data) words.set(data, address / 4);

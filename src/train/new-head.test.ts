@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { initializeWeights } from '../models/initialize.js';
 import { createModel } from '../models/registry.js';
-import { learningRateFactors } from './config.js';
 import { withNewHead } from './new-head.js';
+import { learningRateFactors } from './parameter-rules.js';
 
 describe('withNewHead', () => {
   it('gives another number of classes and keeps every other weight', () => {

@@ -28,7 +28,7 @@ export interface TrainerOptions {
   /** Learning-rate factor by parameter name; 0: frozen. Default 1 for all. */
   readonly lrScale?: (parameter: string) => number;
   /**
-   * Keep no outputs of batch norm for the backward pass: make them again from its inputs there. Less memory, more time,
+   * Keep no outputs of batch norm for the backward pass: make them again from its inputs there. Less memory,
    * the same bits. Default false.
    */
   readonly recompute?: boolean;
@@ -63,7 +63,10 @@ export interface TrainerState {
   readonly step: number;
 }
 
-/** Least milliseconds of a node's steps for the whole batch on one thread. */
+/**
+ * Least milliseconds of a node's steps for the whole batch on one thread. Batch norm counts for the activation that it is
+ * fused with, a shortcut's sum for its ReLU; preparing weights for the gradient counts as backward. The update is not in it.
+ */
 export interface LayerTime {
   readonly node: string;
   readonly forward: number;

@@ -13,6 +13,7 @@ import type { Graph, Tensor, Weights } from '../graph/graph.js';
 import { mayWait } from '../runtime/features.js';
 import type { NetworkThread } from '../runtime/worker.js';
 import { lossValue } from './loss-value.js';
+import { parameterOwners } from './parameter-owners.js';
 import { TrainerMemory } from './trainer-memory.js';
 import type { LayerTime, StepInput, StepResult, TrainerOptions, TrainerState } from './trainer-options.js';
 
@@ -219,14 +220,19 @@ export class Trainer {
         least[i] = Math.min(least[i]!, performance.now() - started);
       });
     this.load(state);
+    const owners = parameterOwners(this.#compiled);
     const layers = new Map<string, { forward: number; backward: number }>();
     steps.forEach((step, i) => {
       if (step.program === 'evaluate' || step.node === '') return;
-      const layer = layers.get(step.node) ?? { forward: 0, backward: 0 };
-      layers.set(step.node, layer);
+      const node = owners.get(step.node) ?? step.node;
+      const layer = layers.get(node) ?? { forward: 0, backward: 0 };
+      layers.set(node, layer);
       layer[step.phase === 'forward' || step.phase === 'loss' ? 'forward' : 'backward'] += least[i]!;
     });
-    return Array.from(layers, ([node, { forward, backward }]) => ({ node, forward, backward }));
+    return this.graph.nodes.flatMap(({ name: node }) => {
+      const times = layers.get(node);
+      return times ? [{ node, ...times }] : [];
+    });
   }
 
   /** Ends the threads and lets the memory go. */

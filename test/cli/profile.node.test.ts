@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { LayerProfile, Profile } from '../../src/analysis/profile.js';
+import type { TrainingProfile } from '../../src/cli/profile-training.js';
+import { createModel } from '../../src/models/registry.js';
+import { planTraining } from '../../src/train/engine.js';
 import { ghostnet } from './run-command.js';
 
 describe('ghostnet profile', () => {
@@ -50,6 +53,28 @@ describe('ghostnet profile', () => {
     const sum = layers.reduce((total, layer) => total + layer.ms, measured.layoutMs);
     expect(sum).toBeCloseTo(measured.ms, 6);
     expect(layers.some((layer) => layer.op === 'batchNorm' && layer.ms > 0)).toBe(false);
+  });
+
+  it('--training times every layer forward and backward, in graph order, and says the memory', async () => {
+    const args = ['profile', 'ghost-resnet20-cifar', '--training', '--batch', '4'];
+    const { code, stdout } = await ghostnet([...args, '--json']);
+    expect(code).toBe(0);
+    const measured = JSON.parse(stdout) as TrainingProfile;
+    const { layers, forwardMs, peakBytes } = measured;
+    const graph = createModel('ghost-resnet20-cifar');
+    const options = { batch: 4, threads: 1, optimizer: { kind: 'sgd', momentum: 0.9 } } as const;
+    expect(peakBytes).toBe(planTraining(graph, options).peakBytes);
+    const names = graph.nodes.map((node) => node.name);
+    const order = layers.map(({ node }) => names.indexOf(node));
+    expect(order).toEqual([...order].sort((a, b) => a - b));
+    const learning = graph.nodes.filter(({ kind }) => kind === 'conv2d' || kind === 'linear');
+    const timed = layers.filter(({ forward, backward }) => forward > 0 && backward > 0);
+    const without = learning.filter(({ name }) => !timed.some(({ node }) => node === name));
+    expect(without).toEqual([]);
+    expect(layers.reduce((sum, { forward }) => sum + forward, 0)).toBeCloseTo(forwardMs, 6);
+    const again = JSON.parse((await ghostnet([...args, '--recompute', '--json'])).stdout) as TrainingProfile;
+    expect(again.peakBytes).toBeLessThan(peakBytes);
+    expect(await ghostnet(['profile', 'ghost-resnet20-cifar', '--recompute'])).toMatchObject({ code: 2 });
   });
 
   it('counts for another picture size and batch', async () => {

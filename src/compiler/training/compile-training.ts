@@ -170,11 +170,12 @@ export function compileTraining(graph: Graph, options: TrainingOptions): Compile
     batch,
     mapsStart,
   );
+  const advice = options.recompute ? '' : ' or recomputation (recompute: true, --recompute)';
   const pages = Math.ceil((end + 64) / 65536);
   if (pages > 65536)
     throw new EnvironmentError(
       'OUT_OF_MEMORY',
-      `train: graph "${graph.name}" at batch ${batch} needs ${(end / 2 ** 30).toFixed(1)} GiB, and a module has at most 4; use a smaller batch`,
+      `train: graph "${graph.name}" at batch ${batch} needs ${(end / 2 ** 30).toFixed(1)} GiB, and a module has at most 4; use a smaller batch${advice}`,
     );
   const { isa } = options;
   const whole: ThreadShare = { thread: 0, first: 0, count: batch };

@@ -7,9 +7,10 @@ import { epochBatches } from '../../data/batches.js';
 import { createBatchLoader } from '../../data/node/batch-loader.js';
 import { rangeError } from '../../errors.js';
 import type { Graph, Weights } from '../../graph/graph.js';
-import { learningRateFactors, type RunConfig } from '../config.js';
+import type { RunConfig } from '../config.js';
 import { createTrainer, type Trainer, type TrainerState } from '../engine.js';
 import { type EpochRow, freshProgress, type Progress, runLoop, type StepReport } from '../loop.js';
+import { learningRateFactors } from '../parameter-rules.js';
 import { stepEngine } from '../step-engine.js';
 import { batchRecipe, evaluateStore, inputSide } from './evaluate-store.js';
 import type { TrainingData } from './training-data.js';
@@ -40,6 +41,7 @@ export type TrainingRecipe = Pick<
   | 'workers'
   | 'freeze'
   | 'learningRates'
+  | 'recompute'
 >;
 
 export interface TrainNetworkOptions {
@@ -126,6 +128,7 @@ export async function trainNetwork(options: TrainNetworkOptions): Promise<TrainN
       : { kind: 'crossEntropy', labelSmoothing },
     optimizer: recipe.optimizer,
     clipNorm: recipe.clipNorm,
+    recompute: recipe.recompute ?? false,
     ...(recipe.ema > 0 ? { ema: { decay: recipe.ema } } : {}),
     lrScale: (name) => factors.get(name) ?? 1,
   });
