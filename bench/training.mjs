@@ -1,24 +1,37 @@
 /**
  * Training steps beside PyTorch (a child process) or, with --web, beside jax-js and TensorFlow.js in this process: the
- * same network, batch, optimiser and thread count, in turns. Needs the build; PyTorch needs a Python that has it
- * (GHOSTNET_PYTHON, default /usr/bin/python3). Saves bench/results/training[-web]-node<major>.csv.
+ * same network, batch, optimiser and thread count, in turns. A peer that fails keeps a row that says how. Needs the build;
+ * PyTorch needs a Python that has it (GHOSTNET_PYTHON, default /usr/bin/python3). Saves
+ * bench/results/training[-web]-node<major>.csv; a call for some networks replaces their rows and keeps the others.
  *
- *     node bench/training.mjs [--rounds 3] [--only ghost-resnet56-cifar]
- *     node bench/training.mjs --web
+ *     node bench/training.mjs [--rounds 3] [--only ghost-resnet56-cifar] [--batch 128]
+ *     node bench/training.mjs --web [...]
  */
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { installPeer } from '../dist/cli/peers/peer.js';
 import { createModel, initializeWeights, profile, toJson } from '../dist/index.js';
 import { createTrainer, planTraining } from '../dist/train/index.js';
-import { listOption, numberOption, saveResults, thisMachine } from './lib/results.mjs';
+import {
+  listOption,
+  numberOption,
+  readResults,
+  resultsFolder,
+  saveResults,
+  thisMachine,
+} from './lib/results.mjs';
 import { jaxStep } from './lib/train-jax.mjs';
 import { tfjsStep } from './lib/train-tfjs.mjs';
 
 const rounds = numberOption('--rounds', 3);
 const only = listOption('--only');
 const web = process.argv.includes('--web');
+const packages = {
+  'jax-js': { '@jax-js/jax': '0.1.25' },
+  tfjs: { '@tensorflow/tfjs': '4.22.0', '@tensorflow/tfjs-backend-wasm': '4.22.0' },
+};
 const optimizer = { kind: 'sgd', momentum: 0.9, weightDecay: 5e-4 };
 const say = (line) => console.error(line);
 
@@ -67,94 +80,126 @@ function torchRunner(graph, batch, threads) {
   return { run, dispose: () => {} };
 }
 
-/** Steps of all runners in turns; [name, medianMs, leastMs, steps]. */
+const cache = process.env.GHOSTNET_CACHE ?? `${homedir()}/.cache/ghostnet`;
+const load = (name) => installPeer({ name, packages: packages[name] }, cache, say);
+async function jaxRunner(graph, weights, data) {
+  const jax = await (await load('jax-js'))('@jax-js/jax');
+  return timed(await jaxStep(jax, graph, weights, data));
+}
+async function tfjsRunner(graph, weights, data) {
+  const loadTf = await load('tfjs');
+  const tf = (await loadTf('@tensorflow/tfjs')).default;
+  await loadTf('@tensorflow/tfjs-backend-wasm');
+  await tf.setBackend('wasm');
+  return timed(await tfjsStep(tf, graph, weights, data));
+}
+
+/**
+ * Steps of all runners in turns; { name, medianMs, leastMs, steps, note }. `runners`: functions that make one. One that
+ * fails is left out from then on, with its error as the note.
+ */
 async function measure(runners, counts) {
   const all = new Map();
-  for (const [name, runner] of runners) {
+  const made = new Map();
+  const attempt = async (name, work) => {
+    try {
+      return await work();
+    } catch (error) {
+      if (name.startsWith('ghostnet') || error instanceof ReferenceError) throw error;
+      const [first] = String(error?.message ?? error).split('\n');
+      all.set(name, { times: [], note: `fails: ${first}` });
+      made.delete(name);
+      say(`  ${name} ${all.get(name).note}`);
+    }
+  };
+  for (const [name, make] of runners) {
     say(`  warming up ${name}`);
-    if (!name.startsWith('pytorch')) await runner.run(counts.warm);
-    all.set(name, []);
+    all.set(name, { times: [], note: '' });
+    await attempt(name, async () => {
+      made.set(name, await make());
+      if (!name.startsWith('pytorch')) await made.get(name).run(counts.warm);
+    });
   }
   for (let round = 0; round < rounds; round++)
-    for (const [name, runner] of runners) all.get(name).push(...(await runner.run(counts.steps)));
-  for (const [, runner] of runners) runner.dispose();
-  return [...all].map(([name, times]) => {
+    for (const name of [...made.keys()])
+      await attempt(name, async () => all.get(name).times.push(...(await made.get(name).run(counts.steps))));
+  for (const runner of made.values()) runner.dispose();
+  return [...all].map(([name, { times, note }]) => {
+    if (times.length === 0) return { name, medianMs: '', leastMs: '', steps: 0, note };
     times.sort((a, b) => a - b);
     const round = (value) => Number(value.toFixed(1));
     const median = (times[(times.length - 1) >> 1] + times[times.length >> 1]) / 2;
-    return { name, medianMs: round(median), leastMs: round(times[0]), steps: times.length };
+    return { name, medianMs: round(median), leastMs: round(times[0]), steps: times.length, note };
   });
 }
 
-const names = web
-  ? ['ghost-resnet20-cifar']
+const standard = web
+  ? ['ghost-resnet56-cifar', 'ghost-resnet20-cifar']
   : ['ghost-resnet56-cifar', 'ghost-resnet20-cifar', 'resnet20-cifar', 'ghostnet-32'];
-const batch = web ? 32 : 128;
-const packages = {
-  'jax-js': { '@jax-js/jax': '0.1.25' },
-  tfjs: { '@tensorflow/tfjs': '4.22.0', '@tensorflow/tfjs-backend-wasm': '4.22.0' },
-};
+const batch = numberOption('--batch', 128);
 const rows = [];
-for (const network of names.filter((name) => !only || only.includes(name))) {
+for (const network of only ?? standard) {
   say(network);
   const graph = createModel(network);
   const weights = initializeWeights(graph, 1);
   const data = batchOf(batch, 3 * 32 * 32);
-  const runners = new Map([['ghostnet 1', await ownRunner(graph, weights, data, 1)]]);
-  if (web) {
-    const cache = process.env.GHOSTNET_CACHE ?? `${homedir()}/.cache/ghostnet`;
-    const load = (name) => installPeer({ name, packages: packages[name] }, cache, say);
-    const jax = await (await load('jax-js'))('@jax-js/jax');
-    runners.set('jax-js 1', timed(await jaxStep(jax, graph, weights, data)));
-    const loadTf = await load('tfjs');
-    const tf = (await loadTf('@tensorflow/tfjs')).default;
-    await loadTf('@tensorflow/tfjs-backend-wasm');
-    await tf.setBackend('wasm');
-    runners.set('tfjs 1', timed(await tfjsStep(tf, graph, weights, data)));
-  } else {
-    runners.set('pytorch 1', torchRunner(graph, batch, 1));
-    runners.set('ghostnet 2', await ownRunner(graph, weights, data, 2));
-    runners.set('pytorch 2', torchRunner(graph, batch, 2));
-  }
+  const own = (threads) => () => ownRunner(graph, weights, data, threads);
+  const torch = (threads) => () => torchRunner(graph, batch, threads);
+  const runners = web
+    ? new Map([
+        ['ghostnet 1', own(1)],
+        ['jax-js 1', () => jaxRunner(graph, weights, data)],
+        ['tfjs 1', () => tfjsRunner(graph, weights, data)],
+      ])
+    : new Map([
+        ['ghostnet 1', own(1)],
+        ['pytorch 1', torch(1)],
+        ['ghostnet 2', own(2)],
+        ['pytorch 2', torch(2)],
+      ]);
   const counts = web ? { warm: 2, steps: 1 } : { warm: 4, steps: 4 };
-  for (const { name, ...timing } of await measure(runners, counts)) {
+  for (const { name, note, ...timing } of await measure(runners, counts)) {
     const [runtime, threads] = name.split(' ');
-    const gflops = (6 * profile(graph).macs * batch) / 1e6 / timing.medianMs;
+    const { medianMs } = timing;
     const memory =
-      runtime === 'ghostnet'
-        ? planTraining(graph, { batch, threads: Number(threads), optimizer })
-        : undefined;
+      runtime === 'ghostnet' && planTraining(graph, { batch, threads: Number(threads), optimizer });
     rows.push({
       network,
       batch,
       runtime,
       threads: Number(threads),
       ...timing,
-      imagesPerSecond: Math.round((batch * 1000) / timing.medianMs),
-      gflops: Number(gflops.toFixed(1)),
+      imagesPerSecond: medianMs && Math.round((batch * 1000) / medianMs),
+      gflops: medianMs && Number(((6 * profile(graph).macs * batch) / 1e6 / medianMs).toFixed(1)),
       memoryMB: memory ? Math.round(memory.peakBytes / 1e6) : '',
+      note,
     });
-    console.log(network, name, timing.medianMs);
+    console.log(network, name, medianMs, note);
   }
 }
+
+/** The saved rows, those of the cases measured now replaced. */
+function merged(file) {
+  if (!existsSync(new URL(file, resultsFolder))) return rows;
+  const measured = new Set(rows.map(({ network, batch }) => `${network} ${batch}`));
+  const others = readResults(file).rows.filter(({ network, batch }) => !measured.has(`${network} ${batch}`));
+  const place = ({ network, batch }) => 1e4 * standard.indexOf(network) - batch;
+  return [...others, ...rows].sort((a, b) => place(a) - place(b));
+}
 const [major] = process.versions.node.split('.');
-const peers = web
-  ? Object.values(packages)
-      .map((list) =>
-        Object.entries(list)
-          .map(([name, version]) => `${name} ${version}`)
-          .join(' + '),
-      )
-      .join('; ')
-  : `PyTorch ${torchVersion}`;
+const versions = (list) => Object.entries(list).map(([name, version]) => `${name} ${version}`);
 const facts = {
   ...thisMachine(),
   node: process.versions.node,
   v8: process.versions.v8,
-  peers,
+  peers: web
+    ? Object.values(packages)
+        .map((list) => versions(list).join(' + '))
+        .join('; ')
+    : `PyTorch ${torchVersion}`,
   rounds,
-  command: `node bench/training.mjs${web ? ' --web' : ''} --rounds ${rounds}`,
+  command: `node bench/training.mjs${web ? ' --web' : ''} --rounds ${rounds}; networks one call each (--only, --batch)`,
 };
-if (only) say('not saved: only some networks');
-else saveResults(`training${web ? '-web' : ''}-node${major}.csv`, facts, rows);
+const file = `training${web ? '-web' : ''}-node${major}.csv`;
+saveResults(file, facts, merged(file));
 process.exit(0);

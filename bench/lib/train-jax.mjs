@@ -1,7 +1,6 @@
 /**
  * A training step of a network in jax-js: the graph interpreted with its functions, the whole step (loss, gradients, SGD
- * with momentum and weight decay) under `jit`, on its WebAssembly device. Convolutions are written as products of matrices,
- * which is four to ten times faster there than its own convolution.
+ * with momentum and weight decay) under `jit`, on its WebAssembly device. Convolutions are written as products of matrices.
  *
  * Shape legend: values [N, C, H, W]; filters [O, I / groups, kh, kw].
  */
