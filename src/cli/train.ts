@@ -3,7 +3,6 @@
  * a configuration file into one configuration, shows progress, and leaves the rest to train/node/run-training.ts.
  */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { RunConfig, Settings } from '../train/config.js';
@@ -162,10 +161,8 @@ async function configOf(network: string | undefined, flags: TrainFlags): Promise
   const { hasModel } = await import('../models/registry.js');
   const { readBytes } = await import('../formats/node/model-file.js');
   let file: Settings = {};
-  if (flags.config !== undefined) {
-    await readBytes(flags.config);
-    file = parseConfig(await readFile(flags.config, 'utf8'), flags.config);
-  }
+  if (flags.config !== undefined)
+    file = parseConfig(new TextDecoder().decode(await readBytes(flags.config)), flags.config);
   const given = checkSettings(settingsOf(network, flags), 'command line');
   const merged = { ...file, ...given };
   for (const key of ['network', 'data', 'out'] as const)
