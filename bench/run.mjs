@@ -21,4 +21,4 @@ run(process.execPath, 'chromium.mjs');
 for (const program of [process.execPath, newer.path].filter(Boolean)) run(program, 'training.mjs');
 run(newer.path ?? process.execPath, 'training.mjs', '--web');
 run(process.execPath, '../scripts/render-benchmarks.mjs');
-run(process.execPath, '../scripts/render-training-speed.mjs');
+run(process.execPath, '../scripts/render-training.mjs');

@@ -19,12 +19,6 @@ function networkOf(config) {
   return start ? networkOf(configOf(start)) : config.network;
 }
 
-/** A run that went on from a file of an earlier leg (`name-1.safetensors`): the package's own network of that name. */
-function networkOf(network) {
-  const leg = /^(.+)-cifar10-\d+\.safetensors$/.exec(network);
-  return createModel(leg ? leg[1] : network);
-}
-
 const rows = readdirSync(runs)
   .filter((name) => existsSync(new URL(`${name}/config.json`, runs)))
   .sort()
