@@ -22,6 +22,7 @@ export {
   type SaveModelOptions,
   saveModel,
 } from './formats/model-file.js';
+export { loadQuantizedModel, saveQuantizedModel } from './formats/quantized-file.js';
 export {
   readSafetensors,
   type SafetensorsEntry,

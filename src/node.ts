@@ -17,8 +17,10 @@ export { cacheFolder } from './formats/node/cache-folder.js';
 export {
   type ReadModelOptions,
   readModelFile,
+  readQuantizedFile,
   readTensors,
   writeModelFile,
+  writeQuantizedFile,
 } from './formats/node/model-file.js';
 export {
   listPullable,

@@ -7,6 +7,7 @@ import type { Graph, Weights } from '../graph/graph.js';
 import { benchInput } from './bench-input.js';
 import type { Register } from './command.js';
 import { exitCodes } from './exit-codes.js';
+import type { RunnableModel } from './load-runnable.js';
 import { list, wholeNumber } from './options.js';
 import type { Peer } from './peers/peer.js';
 import { codeOf, oneLine, UsageError, warn } from './report-error.js';
@@ -27,7 +28,7 @@ interface BenchOptions {
   readonly network?: string;
   readonly against: readonly string[];
   readonly threads: number;
-  readonly precision: readonly string[];
+  readonly precision?: readonly string[];
   readonly rounds: number;
   readonly json?: boolean;
 }
@@ -56,9 +57,11 @@ export const registerBench: Register = (program, act) => {
       [],
     )
     .option('--threads <n>', 'threads for every runtime', wholeNumber(1, 64), 1)
-    .option('--precision <list>', `precisions of our runtime, with commas: ${precisions.join(', ')}`, list, [
-      'f32',
-    ])
+    .option(
+      '--precision <list>',
+      `precisions of our runtime, with commas: ${precisions.join(', ')} (default: the file's)`,
+      list,
+    )
     .option('--rounds <n>', 'rounds in which the runtimes take turns', wholeNumber(1), 20)
     .option(
       '--json',
@@ -83,7 +86,7 @@ Examples:
 
 async function benchCommand(name: string, options: BenchOptions): Promise<number> {
   const { peers } = await import('./peers/index.js');
-  for (const precision of options.precision)
+  for (const precision of options.precision ?? [])
     if (!precisions.includes(precision))
       throw new UsageError(`--precision: ${precision} is not known; expected ${precisions.join(', ')}`);
   const against = options.against.map((wanted) => {
@@ -94,16 +97,22 @@ async function benchCommand(name: string, options: BenchOptions): Promise<number
       );
     return peer;
   });
-  const { loadModelOrRandom } = await import('./load-model.js');
-  const { graph, weights } = await loadModelOrRandom(name, options.network);
+  const { loadRunnableOrRandom } = await import('./load-runnable.js');
+  const model = await loadRunnableOrRandom(name, options.network);
+  const { graph, content } = model;
+  if (content.precision === 'int8' && (against.length > 0 || options.precision?.includes('f32')))
+    throw new UsageError(
+      `${name} is an int8 file, which only our runtime runs: bench the file that it was made of, with --precision f32,int8`,
+    );
   const contestants: Contestant[] = [];
   let failed = 0;
   try {
-    for (const precision of options.precision)
-      contestants.push(await ours(graph, weights, precision, options.threads));
+    for (const precision of options.precision ?? [content.precision])
+      contestants.push(await ours(model, precision, options.threads));
     for (const peer of against) {
+      if (content.precision === 'int8') break;
       try {
-        contestants.push(await theirs(peer, graph, weights, options.threads));
+        contestants.push(await theirs(peer, graph, content.weights, options.threads));
       } catch (error) {
         failed++;
         warn(`${peer.name} is left out: [${codeOf(error)}] ${oneLine(error)}`);
@@ -119,15 +128,19 @@ async function benchCommand(name: string, options: BenchOptions): Promise<number
   return failed === 0 ? exitCodes.ok : exitCodes.someFailed;
 }
 
-async function ours(graph: Graph, weights: Weights, precision: string, threads: number): Promise<Contestant> {
-  const { openNetwork } = await import('./open-model.js');
+async function ours(model: RunnableModel, precision: string, threads: number): Promise<Contestant> {
+  const { openRunnable } = await import('./load-runnable.js');
   const { inputNodes } = await import('../graph/graph.js');
-  const { openQuantized } = await import('./open-quantized.js');
+  const { quantize } = await import('../quantize-network.js');
+  const { graph, content } = model;
   const input = benchInput(inputNodes(graph)[0]!.shape);
-  const network =
-    precision === 'int8'
-      ? await openQuantized(graph, weights, { calibration: [input], threads })
-      : await openNetwork(graph, weights, threads);
+  let chosen = content;
+  if (precision === 'int8' && content.precision === 'f32') {
+    const { network: quantized } = await quantize(graph, content.weights, { calibration: [input] });
+    chosen = { precision: 'int8', quantized };
+  }
+  const network = await openRunnable({ graph, content: chosen }, { threads });
+  await network.warmUp();
   return {
     runtime: 'ghostnet',
     precision,

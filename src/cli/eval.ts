@@ -10,7 +10,7 @@ import type { EvaluationState } from '../train/node/evaluate-store.js';
 import type { Register } from './command.js';
 import { exitCodes } from './exit-codes.js';
 import { leaveNow, onInterrupt } from './interrupt.js';
-import type { LoadedModel } from './load-model.js';
+import type { RunnableModel } from './load-runnable.js';
 import { wholeNumber } from './options.js';
 import { UsageError, warn } from './report-error.js';
 import { errorColors, note, printJson } from './terminal.js';
@@ -82,7 +82,7 @@ async function readState(file: string, of: string): Promise<EvaluationState | un
 }
 
 /** The model with the preprocessing of a JSON file. */
-async function withPreprocessing(model: LoadedModel, file: string | undefined): Promise<LoadedModel> {
+async function withPreprocessing(model: RunnableModel, file: string | undefined): Promise<RunnableModel> {
   if (file === undefined) return model;
   const { fromJson, toJson } = await import('../graph/json.js');
   const { readBytes } = await import('../formats/node/model-file.js');
@@ -98,7 +98,7 @@ async function withPreprocessing(model: LoadedModel, file: string | undefined): 
 }
 
 async function evalCommand(name: string, options: EvalOptions): Promise<number> {
-  const { loadModel } = await import('./load-model.js');
+  const { loadRunnable, openRunnable } = await import('./load-runnable.js');
   const { classifierShape } = await import('../graph/classifier.js');
   const { imagenetLabels } = await import('../data/imagenet-labels.js');
   const { openEvaluationData } = await import('../data/node/evaluation-files.js');
@@ -106,7 +106,7 @@ async function evalCommand(name: string, options: EvalOptions): Promise<number> 
   const { writeFileAtomically } = await import('../formats/node/model-file.js');
   const { evaluationJson, printEvaluation } = await import('./eval-view.js');
 
-  const loaded = await loadModel(name === 'default' ? undefined : name, options.network);
+  const loaded = await loadRunnable(name === 'default' ? undefined : name, options.network);
   const model = await withPreprocessing(loaded, options.preprocessing);
   const outputs = classifierShape(model.graph).classes;
   const known = model.graph.meta.labels;
@@ -137,7 +137,7 @@ async function evalCommand(name: string, options: EvalOptions): Promise<number> 
   try {
     const { state, evaluation } = await evaluatePictures(
       model.graph,
-      model.weights,
+      (given) => openRunnable(model, given),
       data.source,
       Int32Array.from({ length: total }, (_, index) => index),
       {

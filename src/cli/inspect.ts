@@ -11,7 +11,8 @@ import { byteSize, grouped, outColors, print, printJson, table } from './termina
 /** The `--json` output. */
 export interface Inspection {
   readonly file: string;
-  readonly format: 'ghostnet' | 'safetensors' | 'pytorch' | 'onnx';
+  /** `int8`: what `ghostnet quantize` writes. */
+  readonly format: 'ghostnet' | 'int8' | 'safetensors' | 'pytorch' | 'onnx';
   readonly bytes: number;
   readonly values: number;
   readonly metadata: Readonly<Record<string, string>>;
@@ -116,7 +117,7 @@ async function inspectBytes(
 ): Promise<{ inspection: Inspection; graph?: Graph }> {
   const { isPytorch, readPytorch } = await import('../formats/pytorch.js');
   const { readSafetensors, toTensor } = await import('../formats/safetensors.js');
-  const { graphKey } = await import('../formats/model-file.js');
+  const { graphKey, int8Key, isQuantizedMetadata } = await import('../formats/model-file.js');
   const { looksLikeOnnx } = await import('../formats/node/model-file.js');
   const count = (tensors: readonly TensorFacts[]): number =>
     tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
@@ -149,12 +150,13 @@ async function inspectBytes(
   const tensors = [...contents.tensors].map(([name, entry]) =>
     tensorFacts(name, entry.dtype, toTensor(entry)),
   );
-  const { [graphKey]: json, ...metadata } = contents.metadata;
+  const { [graphKey]: json, [int8Key]: _scales, ...metadata } = contents.metadata;
   const head = { file, bytes: bytes.length, values: count(tensors), metadata };
   if (json === undefined) return { inspection: { ...head, format: 'safetensors', tensors } };
   const { fromJson } = await import('../graph/json.js');
   const graph = fromJson(json);
-  return { inspection: { ...head, format: 'ghostnet', network: await networkFacts(graph), tensors }, graph };
+  const format = isQuantizedMetadata(contents.metadata) ? 'int8' : 'ghostnet';
+  return { inspection: { ...head, format, network: await networkFacts(graph), tensors }, graph };
 }
 
 async function networkFacts(graph: Graph): Promise<NonNullable<Inspection['network']>> {
@@ -201,6 +203,7 @@ function onnxRows({ opset, irVersion, producer, inputs, outputs, operators }: On
 
 const formatNames: Record<Inspection['format'], string> = {
   ghostnet: 'ghostnet model (safetensors with its network)',
+  int8: 'ghostnet int8 model (safetensors with its network)',
   safetensors: 'safetensors, weights only',
   pytorch: 'PyTorch checkpoint, weights only',
   onnx: 'ONNX',

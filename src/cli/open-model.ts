@@ -3,14 +3,13 @@
  * Where models come from is load-model.ts; this file is about running them.
  */
 
-import { createNetwork } from '../create-network.js';
 import { imagenetLabels } from '../data/imagenet-labels.js';
 import type { RgbPicture } from '../data/picture.js';
 import { preprocess } from '../data/preprocess.js';
 import { classifierShape, usualPreprocessing } from '../graph/classifier.js';
-import { type Graph, nodeMap, type Weights } from '../graph/graph.js';
+import { nodeMap } from '../graph/graph.js';
 import type { Network } from '../runtime/network.js';
-import { loadModel } from './load-model.js';
+import { loadRunnable, openRunnable } from './load-runnable.js';
 
 export interface OpenModel {
   readonly network: Network;
@@ -41,26 +40,21 @@ export async function openModel(
   threads: number,
   network?: string,
 ): Promise<OpenModel> {
-  const { graph, weights, description } = await loadModel(nameOrFile, network);
+  const model = await loadRunnable(nameOrFile, network);
+  const { graph, description, content } = model;
   const { width, height, classes } = classifierShape(graph);
   const preprocessing = graph.meta.preprocessing ?? usualPreprocessing(height, width);
   const labels = graph.meta.labels ?? usualLabels(classes);
-  const opened = await openNetwork(graph, weights, threads);
+  const opened = await openRunnable(model, { threads });
+  await opened.warmUp();
   return {
     network: opened,
     description,
-    backend: describeBackend(opened),
+    backend: `${describeBackend(opened)}${content.precision === 'int8' ? ', int8' : ''}`,
     endsInSoftmax: nodeMap(graph).get(graph.outputs[0]!)?.kind === 'softmax',
     prepare: (picture) => preprocess(picture, preprocessing, width, height),
     label: (index) => labels[index] ?? `class ${index}`,
   };
-}
-
-/** Compiles for this machine, instantiates and warms up. */
-export async function openNetwork(graph: Graph, weights: Weights, threads: number): Promise<Network> {
-  const network = await createNetwork(graph, weights, { threads });
-  await network.warmUp();
-  return network;
 }
 
 function describeBackend({ backend }: Network): string {

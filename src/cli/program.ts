@@ -20,6 +20,7 @@ import { registerModels } from './models.js';
 import { registerPaper } from './paper.js';
 import { registerProfile } from './profile.js';
 import { registerPull } from './pull.js';
+import { registerQuantize } from './quantize.js';
 import { registerRecalibrate } from './recalibrate.js';
 import { reportError, UsageError } from './report-error.js';
 import { registerSweep } from './sweep.js';
@@ -39,6 +40,7 @@ const registers: readonly Register[] = [
   registerGhostify,
   registerToy,
   registerCompress,
+  registerQuantize,
   registerPull,
   registerFeatures,
   registerPaper,

@@ -10,6 +10,9 @@ import { readSafetensors, toTensor, writeSafetensors } from './safetensors.js';
 /** Metadata key of the graph's JSON. */
 export const graphKey = 'ghostnet.graph';
 
+/** Metadata key of what an int8 file adds to the graph; see quantized-file.ts. */
+export const int8Key = 'ghostnet.int8';
+
 export interface Model {
   readonly graph: Graph;
   readonly weights: Weights;
@@ -18,6 +21,11 @@ export interface Model {
 /** Whether a safetensors file's metadata says that it is a native model file. */
 export function isModelMetadata(metadata: Readonly<Record<string, string>>): boolean {
   return Object.hasOwn(metadata, graphKey);
+}
+
+/** Whether it says that its weights are integers. */
+export function isQuantizedMetadata(metadata: Readonly<Record<string, string>>): boolean {
+  return isModelMetadata(metadata) && Object.hasOwn(metadata, int8Key);
 }
 
 /**
@@ -69,7 +77,8 @@ export function saveModel(graph: Graph, weights: Weights, options: SaveModelOpti
 
 /**
  * Graph and weights of a model file. Throws the errors of safetensors and of the graph's JSON, FormatError
- * `MODEL_NOT_NATIVE` (a safetensors file without a graph), `WEIGHTS_MISMATCH` or `WEIGHTS_NOT_FINITE`.
+ * `MODEL_NOT_NATIVE` (a safetensors file without a graph), `MODEL_QUANTIZED` (an int8 file), `WEIGHTS_MISMATCH` or
+ * `WEIGHTS_NOT_FINITE`.
  */
 export function loadModel(bytes: Uint8Array, options: FiniteOptions = {}): Model {
   const file = readSafetensors(bytes);
@@ -78,6 +87,11 @@ export function loadModel(bytes: Uint8Array, options: FiniteOptions = {}): Model
     throw new FormatError(
       'MODEL_NOT_NATIVE',
       'model file: this safetensors file holds weights only, no graph; name the network that they belong to',
+    );
+  if (isQuantizedMetadata(file.metadata))
+    throw new FormatError(
+      'MODEL_QUANTIZED',
+      'model file: its weights are int8, which can be run (classify, eval, bench) but not changed; take the file that it was made of',
     );
   const graph = fromJson(json);
   const weights = new Map<string, Tensor>();

@@ -236,22 +236,40 @@ export function writeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   options: SafetensorsWriteOptions = {},
 ): Uint8Array {
-  const dtype = options.dtype ?? 'F32';
-  const size = elementBytes[dtype];
+  const { dtype = 'F32', metadata } = options;
+  const entries = new Map<string, SafetensorsEntry>();
+  for (const [name, { shape, data }] of tensors) {
+    const bytes = dtype === 'F32' ? bytesOf(data) : halves(name, data);
+    entries.set(name, { dtype, shape, bytes });
+  }
+  return writeEntries(entries, metadata);
+}
+
+/** The bytes in memory of a typed array, which are those of the file on little-endian machines, as all are. */
+export function bytesOf(data: Float32Array | Int8Array): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** As `writeSafetensors`, of tensors of any types. Throws RangeError `SHAPE_MISMATCH` or `BAD_NAME`. */
+export function writeEntries(
+  entries: ReadonlyMap<string, SafetensorsEntry>,
+  metadata?: Readonly<Record<string, string>>,
+): Uint8Array {
   // no prototype, so that any name is only a name
   const header: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  if (options.metadata) header['__metadata__'] = options.metadata;
+  if (metadata) header['__metadata__'] = metadata;
   let length = 0;
-  for (const [name, { shape, data }] of tensors) {
+  for (const [name, { dtype, shape, bytes }] of entries) {
     if (name === '__metadata__')
       throw rangeError('BAD_NAME', 'safetensors: no tensor can be named "__metadata__"');
-    if (shape.reduce((a, b) => a * b, 1) !== data.length)
+    const size = elementBytes[dtype];
+    if (shape.reduce((a, b) => a * b, 1) * size !== bytes.length)
       throw rangeError(
         'SHAPE_MISMATCH',
-        `safetensors: tensor "${name}" has ${data.length} values for [${shape.join(', ')}]`,
+        `safetensors: tensor "${name}" has ${bytes.length / size} values for [${shape.join(', ')}]`,
       );
-    header[name] = { dtype, shape, data_offsets: [length, length + data.length * size] };
-    length += data.length * size;
+    header[name] = { dtype, shape, data_offsets: [length, length + bytes.length] };
+    length += bytes.length;
   }
   let json = new TextEncoder().encode(JSON.stringify(header));
   const padding = (8 - (json.length % 8)) % 8;
@@ -260,20 +278,20 @@ export function writeSafetensors(
     padded.set(json);
     json = padded;
   }
-  const bytes = new Uint8Array(8 + json.length + length);
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, BigInt(json.length), true);
-  bytes.set(json, 8);
+  const file = new Uint8Array(8 + json.length + length);
+  new DataView(file.buffer).setBigUint64(0, BigInt(json.length), true);
+  file.set(json, 8);
   let at = 8 + json.length;
-  for (const [name, { data }] of tensors) {
-    if (dtype === 'F32') bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
-    else writeHalves(view, at, name, data);
-    at += data.length * size;
+  for (const { bytes } of entries.values()) {
+    file.set(bytes, at);
+    at += bytes.length;
   }
-  return bytes;
+  return file;
 }
 
-function writeHalves(view: DataView, at: number, name: string, data: Float32Array): void {
+function halves(name: string, data: Float32Array): Uint8Array {
+  const bytes = new Uint8Array(2 * data.length);
+  const view = new DataView(bytes.buffer);
   for (let i = 0; i < data.length; i++) {
     const value = data[i] as number;
     const half = numberToFloat16(value);
@@ -282,6 +300,7 @@ function writeHalves(view: DataView, at: number, name: string, data: Float32Arra
         'FLOAT16_OVERFLOW',
         `safetensors: tensor "${name}" holds ${value}, beyond F16's 65504; store F32`,
       );
-    view.setUint16(at + 2 * i, half, true);
+    view.setUint16(2 * i, half, true);
   }
+  return bytes;
 }

@@ -1,6 +1,6 @@
 /**
  * Mutated files for every reader: whatever the bytes, the answer is tensors whose shapes fit or an error with a code,
- * within the memory that docs/formats.md states. 1,650 inputs in the suite; `npm run fuzz` runs 22,000
+ * within the memory that docs/formats.md states. 1,950 inputs in the suite; `npm run fuzz` runs 26,000
  * (GHOSTNET_LONG=1; GHOSTNET_FUZZ_SEED and GHOSTNET_FUZZ_COUNT choose others). A failure names seed and input.
  */
 import { readFileSync } from 'node:fs';
@@ -44,7 +44,9 @@ beforeAll(async () => {
   const { GraphBuilder } = await import('../../src/graph/builder.js');
   const { initializeWeights } = await import('../../src/models/initialize.js');
   const { loadWeights } = await import('../../src/formats/key-mapping.js');
-  const { graphKey, loadModel, saveModel } = await import('../../src/formats/model-file.js');
+  const { graphKey, int8Key, loadModel, saveModel } = await import('../../src/formats/model-file.js');
+  const { loadQuantizedModel, saveQuantizedModel } = await import('../../src/formats/quantized-file.js');
+  const { quantize } = await import('../../src/quantize-network.js');
   const { importOnnx } = await import('../../src/formats/onnx/import.js');
   const { OnnxModel } = await import('../../src/formats/onnx/schema.js');
   const { readPickle } = await import('../../src/formats/pickle.js');
@@ -65,6 +67,9 @@ beforeAll(async () => {
   const graph = tiny();
   const weights = initializeWeights(graph, 1);
   const native = saveModel(graph, weights);
+  const picture = Float32Array.from({ length: 3 * 8 * 8 }, (_, i) => Math.sin(i));
+  const int8 = saveQuantizedModel((await quantize(graph, weights, { calibration: [picture] })).network);
+  const quantized = (bytes: Uint8Array): Tensors => loadQuantizedModel(bytes).weights;
   const plain = writeSafetensors(weights, { metadata: { format: 'pt' } });
   const half = writeSafetensors(weights, { dtype: 'F16' });
   const types = Uint8Array.from(
@@ -152,6 +157,18 @@ beforeAll(async () => {
       read: (bytes) => loadModel(bytes).weights,
       memory: (size) => 300_000 + 8 * size,
     },
+    'int8 model file': { corpus: [int8], read: quantized, memory: (size) => 300_000 + 16 * size },
+    'scales of an int8 model file': {
+      corpus: [int8],
+      damage: (bytes, random) =>
+        withHeader(bytes, (header) => {
+          const metadata = header['__metadata__'] as Record<string, string>;
+          const scales = mutateJson(JSON.parse(metadata[int8Key] as string), random);
+          return { ...header, __metadata__: { ...metadata, [int8Key]: JSON.stringify(scales) } };
+        }),
+      read: quantized,
+      memory: (size) => 300_000 + 16 * size,
+    },
     zip: {
       corpus: [...zips.map(fixture), fixture('bomb.pth').slice(-400)],
       read: (bytes) => {
@@ -208,6 +225,8 @@ const targetNames = [
   'safetensors header',
   'model file',
   'graph of a model file',
+  'int8 model file',
+  'scales of an int8 model file',
   'zip',
   'pickle',
   'PyTorch checkpoint',

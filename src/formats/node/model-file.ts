@@ -4,6 +4,7 @@ import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { EnvironmentError, FormatError } from '../../errors.js';
 import type { Graph, Tensor, Weights } from '../../graph/graph.js';
 import { createModel } from '../../models/registry.js';
+import type { QuantizedNetwork } from '../../passes/quantize/network.js';
 import { loadWeights } from '../key-mapping.js';
 import {
   checkFinite,
@@ -14,6 +15,7 @@ import {
   saveModel,
 } from '../model-file.js';
 import { isPytorch, readPytorch } from '../pytorch.js';
+import { loadQuantizedModel, saveQuantizedModel } from '../quantized-file.js';
 import { readSafetensors, toTensor } from '../safetensors.js';
 
 /** Largest file that is read. */
@@ -90,12 +92,12 @@ function looksLikeSafetensors(bytes: Uint8Array): boolean {
 
 /**
  * Graph and weights of a file: a native model file or an ONNX file as it is, or safetensors or PyTorch weights of
- * `network`. Throws EnvironmentError of `readBytes`, FormatError `NOT_A_MODEL`, `NETWORK_NEEDED`, `WEIGHTS_MISMATCH` and those of
+ * `network`. Throws EnvironmentError of `readBytes`, FormatError `NOT_A_MODEL`, `MODEL_QUANTIZED`, `NETWORK_NEEDED`, `WEIGHTS_MISMATCH` and those of
  * the formats; messages begin with the file's name.
  */
 export async function readModelFile(path: string, options: ReadModelOptions = {}): Promise<Model> {
   const bytes = await readBytes(path);
-  try {
+  return withName(path, async () => {
     if (looksLikeOnnx(bytes)) return await readOnnxFile(path, bytes, options);
     if (!isPytorch(bytes) && !looksLikeSafetensors(bytes)) throw new FormatError('NOT_A_MODEL', guess(bytes));
     if (!isPytorch(bytes) && isModelMetadata(readSafetensors(bytes).metadata))
@@ -111,11 +113,32 @@ export async function readModelFile(path: string, options: ReadModelOptions = {}
     const weights = loadWeights(graph, tensors);
     if (!options.allowNonFinite) checkFinite(weights);
     return { graph, weights };
+  });
+}
+
+/** Puts the file's name before the message of a FormatError. */
+async function withName<T>(path: string, read: () => Promise<T> | T): Promise<T> {
+  try {
+    return await read();
   } catch (cause) {
     if (cause instanceof FormatError)
       throw new FormatError(cause.code, `"${path}": ${cause.message}`, { cause });
     throw cause;
   }
+}
+
+/**
+ * The network of an int8 model file. Throws EnvironmentError of `readBytes` and what `loadQuantizedModel` throws, with the
+ * file's name in front.
+ */
+export async function readQuantizedFile(path: string): Promise<QuantizedNetwork> {
+  const bytes = await readBytes(path);
+  return withName(path, () => loadQuantizedModel(bytes));
+}
+
+/** Saves an int8 model file atomically. Throws the errors of `saveQuantizedModel` and `writeFileAtomically`. */
+export async function writeQuantizedFile(path: string, network: QuantizedNetwork): Promise<void> {
+  await writeFileAtomically(path, saveQuantizedModel(network));
 }
 
 /** An ONNX file; protobuf is loaded only now. Weights beside the file are read from its folder. */

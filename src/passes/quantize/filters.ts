@@ -7,6 +7,27 @@ import type { ChannelScales, QuantizedFilter } from './network.js';
 import { levels } from './network.js';
 import { filterNode } from './operations.js';
 
+/** Sizes of a node's filter. */
+export interface FilterSize {
+  readonly outputs: number;
+  /** Input channels that one output reads. */
+  readonly columns: number;
+  readonly taps: number;
+  readonly groups: number;
+}
+
+export function filterSize(node: Exclude<ReturnType<typeof filterNode>, undefined>): FilterSize {
+  if (node.kind === 'shift') {
+    const [height, width] = shiftWindow(node).kernel;
+    const outputs = node.offsets.length;
+    return { outputs, columns: 1, taps: height * width, groups: outputs };
+  }
+  if (node.kind === 'linear')
+    return { outputs: node.outFeatures, columns: node.inFeatures, taps: 1, groups: 1 };
+  const { outChannels: outputs, groups, inChannels, kernel } = node;
+  return { outputs, columns: inChannels / groups, taps: kernel[0] * kernel[1], groups };
+}
+
 /** A filter in real numbers with what its operation's batch norm does to it. */
 export interface RealFilter {
   /** [O][columns][taps]. */
@@ -23,21 +44,16 @@ export interface RealFilter {
 export function realFilter(operation: Operation, weights: Weights): RealFilter | undefined {
   const node = filterNode(operation);
   if (!node) return undefined;
+  const { outputs, columns, taps, groups } = filterSize(node);
   if (node.kind === 'shift') {
     const { kernel, padding } = shiftWindow(node);
     const [top, left] = padding;
-    const taps = kernel[0] * kernel[1];
-    const data = new Float32Array(node.offsets.length * taps);
+    const data = new Float32Array(outputs * taps);
     node.offsets.forEach(([dy, dx], c) => {
       data[c * taps + (dy + top) * kernel[1] + dx + left] = 1;
     });
-    const outputs = node.offsets.length;
-    return { data, bias: new Float32Array(outputs), outputs, columns: 1, taps, channel: (o) => o };
+    return { data, bias: new Float32Array(outputs), outputs, columns, taps, channel: (o) => o };
   }
-  const outputs = node.kind === 'linear' ? node.outFeatures : node.outChannels;
-  const groups = node.kind === 'linear' ? 1 : node.groups;
-  const columns = (node.kind === 'linear' ? node.inFeatures : node.inChannels) / groups;
-  const taps = node.kind === 'linear' ? 1 : node.kernel[0] * node.kernel[1];
   let data = weights.get(node.weight)?.data ?? new Float32Array(outputs * columns * taps);
   let bias = node.bias === undefined ? undefined : weights.get(node.bias)?.data;
   if (operation.root.kind === 'ghost' && operation.affine) {

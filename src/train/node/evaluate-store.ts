@@ -3,13 +3,14 @@
  * answers in batches, metrics.ts counts. Memory stays bounded however many pictures there are. Does not decide which
  * pictures, and writes nothing.
  */
-import { createNetwork } from '../../create-network.js';
+import { createNetwork, type NetworkOptions } from '../../create-network.js';
 import type { BatchRecipe, PictureSource } from '../../data/batches.js';
 import { openStore, type PictureStore } from '../../data/node/picture-store.js';
 import { preprocess } from '../../data/preprocess.js';
 import { EnvironmentError, FormatError } from '../../errors.js';
 import { usualPreprocessing } from '../../graph/classifier.js';
 import { type Graph, inputNodes, nodeMap, type Preprocessing, type Weights } from '../../graph/graph.js';
+import type { Network } from '../../runtime/network.js';
 import { type Evaluation, Evaluator, type EvaluatorState } from '../metrics.js';
 
 /** Where an evaluation is: enough to go on. */
@@ -65,12 +66,12 @@ export function batchRecipe(graph: Graph, classes: number, seed: number): BatchR
 }
 
 /**
- * Evaluates the pictures `indices` of a source, in order. Throws what compiling, decoding (unless bad pictures are
+ * Evaluates the pictures `indices` of a source, in order; `weights` may be what opens the network instead, e.g. in int8. Throws what compiling, decoding (unless bad pictures are
  * skipped) and `Evaluator` throw.
  */
 export async function evaluatePictures(
   graph: Graph,
-  weights: Weights,
+  weights: Weights | ((options: NetworkOptions) => Promise<Network>),
   source: PictureSource,
   indices: Int32Array,
   options: EvaluateOptions,
@@ -79,7 +80,10 @@ export async function evaluatePictures(
   const [, height = 0, width = 0] = inputNodes(graph)[0]?.shape ?? [];
   const preprocessing = preprocessingOf(graph);
   const ofSoftmax = nodeMap(graph).get(graph.outputs[0] ?? '')?.kind === 'softmax';
-  const network = await createNetwork(graph, weights, { batch, threads: options.threads });
+  const { threads } = options;
+  const network = await (typeof weights === 'function'
+    ? weights({ batch, threads })
+    : createNetwork(graph, weights, { batch, threads }));
   try {
     const evaluator = new Evaluator(classes, options.keepWorst, start?.evaluator);
     const skipped = [...(start?.skipped ?? [])];

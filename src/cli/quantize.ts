@@ -1,0 +1,113 @@
+/**
+ * `ghostnet quantize`: a model in int8, calibrated on pictures, as a file that the commands which only run a network
+ * take. The pass is in src/passes/quantize.
+ */
+import { statSync } from 'node:fs';
+import { InvalidArgumentError } from 'commander';
+import type { QuantizeOptions } from '../passes/quantize/quantize.js';
+import type { Register } from './command.js';
+import { exitCodes } from './exit-codes.js';
+import { wholeNumber } from './options.js';
+import { progress } from './progress.js';
+import { byteSize, outColors, print, printJson, table } from './terminal.js';
+
+interface QuantizeCommandOptions {
+  readonly data: string;
+  readonly out: string;
+  readonly network?: string;
+  readonly pictures: number;
+  readonly granularity: NonNullable<QuantizeOptions['granularity']>;
+  readonly ranges: NonNullable<QuantizeOptions['ranges']>;
+  readonly biasCorrection: boolean;
+  readonly json?: boolean;
+}
+
+/** An option's value that must be one of a few. */
+const oneOf =
+  (...known: readonly string[]) =>
+  (text: string): string => {
+    if (!known.includes(text)) throw new InvalidArgumentError(`Expected ${known.join(', ')}.`);
+    return text;
+  };
+
+export const registerQuantize: Register = (program, act) => {
+  program
+    .command('quantize')
+    .description('make an int8 model: a quarter of the bytes, less time, nearly the same answers')
+    .argument('<name|file>', '"default", a network by name (its pulled weights) or a model file')
+    .requiredOption('--data <pictures>', 'a folder of pictures, or CIFAR-10 (training part): sets the ranges')
+    .requiredOption('--out <file>', 'the int8 model file to write')
+    .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
+    .option('--pictures <n>', 'use at most so many', wholeNumber(1), 128)
+    .option(
+      '--granularity <what>',
+      'what has a range: half (of a Ghost module), tensor or channel',
+      oneOf('half', 'tensor', 'channel'),
+      'half',
+    )
+    .option(
+      '--ranges <how>',
+      'how ranges are chosen: mse, minmax or percentile',
+      oneOf('mse', 'minmax', 'percentile'),
+      'mse',
+    )
+    .option('--no-bias-correction', 'leave the mean error of rounded weights')
+    .option('--json', 'print { out, bytes, pictures, values: [{ value, kind, sqnr, ranges }] }')
+    .addHelpText(
+      'after',
+      `
+classify, eval, bench and inspect take the file; what changes weights (train, ghostify, convert) does not. Measure what
+the rounding costs with "ghostnet eval" on both files. The noisiest values are listed: 20 dB and more are harmless.
+
+Examples:
+  ghostnet quantize default --data data/cifar10 --out small.safetensors
+  ghostnet quantize mobilenetv2.onnx --data photos/ --out small.safetensors
+  ghostnet eval small.safetensors --data data/cifar10`,
+    )
+    .action(act(quantizeCommand));
+};
+
+async function quantizeCommand(name: string, options: QuantizeCommandOptions): Promise<number> {
+  const { loadModel } = await import('./load-model.js');
+  const { readInputs } = await import('./ghostify/pictures.js');
+  const { writeQuantizedFile } = await import('../formats/node/model-file.js');
+  const { quantize } = await import('../quantize-network.js');
+  const { graph, weights, description } = await loadModel(
+    name === 'default' ? undefined : name,
+    options.network,
+  );
+  const { inputs } = await readInputs(options.data, graph, options.pictures, false);
+  const line = progress('calibrating', inputs.length);
+  const { granularity, ranges, biasCorrection } = options;
+  const { network, plan } = await quantize(graph, weights, {
+    calibration: inputs,
+    onPicture: line.update,
+    granularity,
+    ranges,
+    biasCorrection,
+  }).finally(line.stop);
+  await writeQuantizedFile(options.out, network);
+  const bytes = statSync(options.out).size;
+  if (options.json) {
+    const values = plan.map(({ value, kind, sqnr, runs }) => ({
+      value,
+      kind,
+      sqnr,
+      ranges: runs.map(({ channels, scale, zeroPoint }) => ({
+        channels,
+        min: -zeroPoint * scale,
+        max: (127 - zeroPoint) * scale,
+      })),
+    }));
+    printJson({ out: options.out, bytes, pictures: inputs.length, values });
+    return exitCodes.ok;
+  }
+  const { bold, dim } = outColors;
+  const noisy = [...plan].sort((a, b) => a.sqnr - b.sqnr).slice(0, 5);
+  const rows = noisy.map(({ value, kind, sqnr }) => [value, kind, `${sqnr.toFixed(1)} dB`]);
+  print(dim(`noisiest of ${plan.length} values`));
+  print(table([['value', 'operation', 'signal to noise'].map((text) => dim(text)), ...rows], 'llr'));
+  print();
+  print(`${bold(options.out)}: ${byteSize(bytes)}, int8; ${inputs.length} pictures; from ${description}`);
+  return exitCodes.ok;
+}
