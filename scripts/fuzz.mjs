@@ -1,17 +1,48 @@
 /**
- * `npm run fuzz`: the long form of the readers' fuzzing, 18,000 damaged files; `npm run fuzz -- SEED` takes others.
+ * `npm run fuzz`: the long forms of the fuzzers. `npm run fuzz -- readers [SEED]` gives damaged files to every reader,
+ * 26,000 of them; `npm run fuzz -- graphs [--from SEED] [--count N] [--out FILE]` runs random graphs in every mode and
+ * in onnxruntime-node, 2,000 of them, and goes on where FILE ends. Without a name: both.
  */
 import { spawnSync } from 'node:child_process';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const { status } = spawnSync(
-  process.execPath,
-  ['node_modules/vitest/vitest.mjs', 'run', '--project', 'node', 'test/fuzz'],
-  {
+const usage = 'npm run fuzz -- [readers [SEED] | graphs [--from SEED] [--count N] [--out FILE]]';
+
+function vitest(file, env) {
+  const args = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'node', '--disable-console-intercept'];
+  const { status } = spawnSync(process.execPath, [...args, file], {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, GHOSTNET_LONG: '1', GHOSTNET_FUZZ_SEED: process.argv[2] ?? '1' },
-  },
-);
-process.exit(status ?? 1);
+    env: { ...process.env, GHOSTNET_LONG: '1', ...env },
+  });
+  return status ?? 1;
+}
+
+let parsed;
+try {
+  const number = { type: 'string' };
+  parsed = parseArgs({ allowPositionals: true, options: { from: number, count: number, out: number } });
+} catch (error) {
+  console.error(`${error.message}\n${usage}`);
+  process.exit(2);
+}
+const [name, seed] = parsed.positionals;
+const { from = '0', count = '2000', out = '' } = parsed.values;
+const whole = [from, count, seed ?? '1'].every((value) => /^\d+$/.test(value));
+if (!whole || (name !== undefined && name !== 'readers' && name !== 'graphs')) {
+  console.error(`usage: ${usage}; SEED and N are whole numbers`);
+  process.exit(2);
+}
+let status = 0;
+if (name !== 'graphs') status = vitest('test/fuzz/readers', { GHOSTNET_FUZZ_SEED: seed ?? '1' });
+if (name !== 'readers')
+  status =
+    vitest('test/fuzz/graphs-long', {
+      GHOSTNET_FUZZ_FROM: from,
+      GHOSTNET_FUZZ_GRAPHS: count,
+      GHOSTNET_FUZZ_OUT: out === '' ? '' : resolve(out),
+    }) || status;
+process.exit(status);

@@ -45,7 +45,13 @@ function vitest(node, name, args, env) {
 }
 
 /** Tests of what runs compiled code: the folders that a newer engine can change. */
-const engineTests = ['src/compiler', 'src/runtime', 'test/op-cases', 'test/networks'];
+const engineTests = [
+  'src/compiler',
+  'src/runtime',
+  'test/op-cases',
+  'test/networks',
+  'test/fuzz/graphs.test',
+];
 
 const parts = {
   lint: () => run(process.execPath, [bin('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.']),

@@ -5,13 +5,13 @@
 import { GraphBuilder } from '../../src/graph/builder.js';
 import { Random } from '../../src/models/random.js';
 import type { OpCase } from './op-case.js';
-import { chance, channelsFor, pick, type Step, steps } from './random-steps.js';
+import { chance, channelsFor, pick, type Step, smallLimits, steps } from './random-steps.js';
 
 /** The graph of this seed, with its batch size. */
 export function randomGraph(seed: number): OpCase {
   const random = new Random(Math.imul(seed + 1, 0x2545f491));
   const g = new GraphBuilder(`random graph ${seed}`);
-  const shape = [channelsFor(random), 1 + random.below(17), 1 + random.below(17)];
+  const shape = [channelsFor(random, smallLimits), 1 + random.below(17), 1 + random.below(17)];
   const nodes = [g.input('x', shape)];
   const wanted = 2 + random.below(12);
   const total = steps.reduce((sum, [, weight]) => sum + weight, 0);
@@ -24,7 +24,15 @@ export function randomGraph(seed: number): OpCase {
       return ticket < 0;
     }) as readonly [Step, number];
     const others = nodes.filter((node) => node !== x);
-    const y = step({ g, random, name: `n${nodes.length}.${attempt}`, x, shape: g.shape(x), others });
+    const y = step({
+      g,
+      random,
+      name: `n${nodes.length}.${attempt}`,
+      x,
+      shape: g.shape(x),
+      others,
+      limits: smallLimits,
+    });
     if (y !== undefined) nodes.push(y);
   }
   const outputs = new Set([nodes.at(-1) as string]);

@@ -10,8 +10,18 @@ import { ghostBottleneck, squeezeExcite } from '../../src/models/ghostnet.js';
 import type { Random } from '../../src/models/random.js';
 import { channelCounts } from './op-case.js';
 
-const mostChannels = 40;
-const mostPixels = 330;
+/** How large maps may grow. */
+export interface Limits {
+  /** Channel counts to choose from. */
+  readonly counts: readonly number[];
+  /** Of a concatenation. */
+  readonly channels: number;
+  /** H * W of any map. */
+  readonly pixels: number;
+}
+
+/** Small maps, with every remainder of channels modulo 4. */
+export const smallLimits: Limits = { counts: channelCounts, channels: 40, pixels: 330 };
 
 /** What a random step works with. Steps return the new node, or undefined if they do not fit this map. */
 export interface Scene {
@@ -21,6 +31,7 @@ export interface Scene {
   readonly x: string;
   readonly shape: readonly number[];
   readonly others: readonly string[];
+  readonly limits: Limits;
 }
 
 export type Step = (scene: Scene) => string | undefined;
@@ -33,8 +44,8 @@ export function chance(random: Random, probability: number): boolean {
   return random.uniform() < probability;
 }
 
-export function channelsFor(random: Random): number {
-  return pick(random, channelCounts);
+export function channelsFor(random: Random, limits: Limits): number {
+  return pick(random, limits.counts);
 }
 
 /** A divisor of both numbers, or 1. */
@@ -54,7 +65,7 @@ interface Window {
 }
 
 /** A window that fits a map of the given size. */
-function randomWindow(random: Random, [h, w]: Pair): Window | undefined {
+function randomWindow(random: Random, [h, w]: Pair, mostPixels: number): Window | undefined {
   const side = (): number => pick(random, [1, 2, 3, 3, 3, 5, 5, 7]);
   const square = side();
   const kernel: Pair = chance(random, 0.8) ? [square, square] : [side(), side()];
@@ -78,21 +89,21 @@ function mapOf(shape: readonly number[]): Pair | undefined {
   return shape.length === 4 ? [shape[2] as number, shape[3] as number] : undefined;
 }
 
-const convolution: Step = ({ g, random, name, x, shape }) => {
+const convolution: Step = ({ g, random, name, x, shape, limits }) => {
   const size = mapOf(shape);
-  const window = size && randomWindow(random, size);
+  const window = size && randomWindow(random, size, limits.pixels);
   const inChannels = shape[1] as number;
-  const outChannels = channelsFor(random);
+  const outChannels = channelsFor(random, limits);
   const groups = chance(random, 0.3) ? commonDivisor(random, inChannels, outChannels) : 1;
   return window && g.conv2d(name, x, { ...window, outChannels, groups, bias: chance(random, 0.5) });
 };
 
-const pointwise: Step = ({ g, random, name, x, shape }) =>
-  mapOf(shape) && g.conv2d(name, x, { outChannels: channelsFor(random), bias: chance(random, 0.5) });
+const pointwise: Step = ({ g, random, name, x, shape, limits }) =>
+  mapOf(shape) && g.conv2d(name, x, { outChannels: channelsFor(random, limits), bias: chance(random, 0.5) });
 
-const depthwise: Step = ({ g, random, name, x, shape }) => {
+const depthwise: Step = ({ g, random, name, x, shape, limits }) => {
   const size = mapOf(shape);
-  const window = size && randomWindow(random, size);
+  const window = size && randomWindow(random, size, limits.pixels);
   const channels = shape[1] as number;
   const outChannels = channels * pick(random, channels <= 13 ? [1, 1, 1, 2, 3] : [1]);
   return window && g.conv2d(name, x, { ...window, outChannels, groups: channels, bias: chance(random, 0.5) });
@@ -130,7 +141,7 @@ const product: Step = ({ g, random, name, x, shape }) => {
 
 const squeeze: Step = ({ g, name, x, shape }) => (mapOf(shape) ? squeezeExcite(g, name, x, 0.25) : undefined);
 
-const concat: Step = ({ g, random, name, x, shape, others }) => {
+const concat: Step = ({ g, random, name, x, shape, others, limits }) => {
   const fits = [x, ...others].filter((other) => {
     const size = g.shape(other);
     return size.length === shape.length && size[2] === shape[2] && size[3] === shape[3];
@@ -138,7 +149,7 @@ const concat: Step = ({ g, random, name, x, shape, others }) => {
   const parts = [x, ...Array.from({ length: 1 + random.below(2) }, () => pick(random, fits))];
   if (chance(random, 0.3)) parts.reverse();
   const channels = parts.reduce((sum, part) => sum + g.channels(part), 0);
-  return channels <= mostChannels ? g.concat(name, parts) : undefined;
+  return channels <= limits.channels ? g.concat(name, parts) : undefined;
 };
 
 const slice: Step = ({ g, random, name, x, shape }) => {
@@ -147,7 +158,7 @@ const slice: Step = ({ g, random, name, x, shape }) => {
   return g.slice(name, x, start, start + 1 + random.below(channels - start));
 };
 
-const moves: Step = ({ g, random, name, x, shape }) => {
+const moves: Step = ({ g, random, name, x, shape, limits }) => {
   const size = mapOf(shape);
   if (!size) return undefined;
   const channels = shape[1] as number;
@@ -176,15 +187,15 @@ const moves: Step = ({ g, random, name, x, shape }) => {
         [1, 2],
         [3, 1],
       ]);
-      return size[0] * size[1] * scale[0] * scale[1] > mostPixels ? undefined : g.upsample(name, x, scale);
+      return size[0] * size[1] * scale[0] * scale[1] > limits.pixels ? undefined : g.upsample(name, x, scale);
     }
   }
 };
 
-const pool: Step = ({ g, random, name, x, shape }) => {
+const pool: Step = ({ g, random, name, x, shape, limits }) => {
   const size = mapOf(shape);
   if (!size) return undefined;
-  const window = randomWindow(random, size);
+  const window = randomWindow(random, size, limits.pixels);
   if (!window) return undefined;
   const { kernel, stride } = window;
   // at most half the kernel, so that no window lies in the padding alone
@@ -210,16 +221,17 @@ const pool: Step = ({ g, random, name, x, shape }) => {
       ceilMode,
     ),
   );
-  if (outs.some((out) => out < 1) || (outs[0] as number) * (outs[1] as number) > mostPixels) return undefined;
+  if (outs.some((out) => out < 1) || (outs[0] as number) * (outs[1] as number) > limits.pixels)
+    return undefined;
   const options = { kernel, stride, padding, ceilMode };
   if (chance(random, 0.5)) return g.maxPool(name, x, options);
   return g.avgPool(name, x, { ...options, countIncludePad: chance(random, 0.5) });
 };
 
-const ghost: Step = ({ g, random, name, x, shape }) =>
+const ghost: Step = ({ g, random, name, x, shape, limits }) =>
   mapOf(shape) &&
   ghostModule(g, name, x, {
-    outChannels: channelsFor(random),
+    outChannels: channelsFor(random, limits),
     ratio: pick(random, [1, 2, 2, 2, 3, 4]),
     kernel: pick(random, [1, 1, 3]),
     cheapKernel: pick(random, [1, 3, 3, 5]),
@@ -253,9 +265,12 @@ const cheapHalf: Step = ({ g, random, name, x, shape, others }) => {
   return chance(random, 0.5) ? g.activation(name, y, pick(random, ['relu', 'hardSwish'])) : y;
 };
 
-const bottleneck: Step = ({ g, random, name, x, shape }) => {
+const bottleneck: Step = ({ g, random, name, x, shape, limits }) => {
   if (!mapOf(shape)) return undefined;
-  const [exp, out] = [channelsFor(random), chance(random, 0.4) ? (shape[1] as number) : channelsFor(random)];
+  const [exp, out] = [
+    channelsFor(random, limits),
+    chance(random, 0.4) ? (shape[1] as number) : channelsFor(random, limits),
+  ];
   return ghostBottleneck(g, name, x, {
     row: [pick(random, [3, 5]), exp, out, pick(random, [0, 0.25]), pick(random, [1, 2])],
     exp,
@@ -273,9 +288,9 @@ const flatten: Step = ({ g, random, name, x, shape }) => {
   return features > 400 ? undefined : g.flatten(name, pooled);
 };
 
-const linear: Step = ({ g, random, name, x, shape }) =>
+const linear: Step = ({ g, random, name, x, shape, limits }) =>
   shape.length === 2
-    ? g.linear(name, x, { outFeatures: channelsFor(random), bias: chance(random, 0.6) })
+    ? g.linear(name, x, { outFeatures: channelsFor(random, limits), bias: chance(random, 0.6) })
     : undefined;
 
 const softmax: Step = ({ g, name, x }) => g.softmax(name, x);
