@@ -26,5 +26,19 @@ export function onInterrupt(handler: Handler): () => void {
   };
 }
 
+/**
+ * Calls `handler` when the process that started this one, with a channel to it (`stdio: 'ipc'`), is gone, however it
+ * ended: a training of a sweep does not outlive the sweep. Never called where there is no channel. Returns a function
+ * that stops listening.
+ */
+export function onAbandoned(handler: Handler): () => void {
+  if (process.connected === false) handler();
+  if (!process.connected) return () => {};
+  process.on('disconnect', handler);
+  // listening alone must not keep the process alive
+  process.channel?.unref();
+  return () => void process.off('disconnect', handler);
+}
+
 /** Ends the process as an unhandled Ctrl-C would. */
 export const leaveNow: Handler = leave;

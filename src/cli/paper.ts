@@ -4,6 +4,7 @@
  */
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { FormatError } from '../errors.js';
 import type { CsvRow } from '../paper/csv.js';
 import type { Figure, RenderedTable } from '../paper/render.js';
 import type { Register } from './command.js';
@@ -20,6 +21,7 @@ interface PaperOptions {
   readonly network?: string;
   readonly measure?: boolean;
   readonly latency?: string;
+  readonly trained?: string;
   readonly rounds: number;
   readonly json?: boolean;
 }
@@ -40,6 +42,7 @@ export const registerPaper: Register = (program, act) => {
     .option('--network <name>', 'the network of a --model file that holds weights only (.pth and such)')
     .option('--measure', 'measure the latency of figure 7 on this machine')
     .option('--latency <file>', 'take the latency of figure 7 from this CSV')
+    .option('--trained <file>', 'accuracies of your own: the results.csv of a sweep')
     .option('--rounds <n>', 'rounds of --measure in which the networks take turns', wholeNumber(1), 20)
     .option('--json', 'print { tables: { "3": [{ name, model, paper, ours, accuracy, note }], ... } }')
     .addHelpText(
@@ -101,6 +104,21 @@ async function latencyRows(models: readonly string[], options: PaperOptions): Pr
   return options.latency ? readCsv(await readFile(options.latency, 'utf8')) : paperData('latency');
 }
 
+/** A sweep's results. Throws FormatError `TRAINED_COLUMNS` for another kind of table. */
+async function trainedRows(file: string): Promise<CsvRow[]> {
+  const { readCsv } = await import('../paper/csv.js');
+  const { readBytes } = await import('../formats/node/model-file.js');
+  const rows = readCsv(new TextDecoder().decode(await readBytes(file)));
+  const needed = ['model', 'ratio', 'cheapKernel', 'epochs', 'trainedOn', 'top1'];
+  const missing = needed.filter((name) => rows[0]?.[name] === undefined);
+  if (missing.length > 0)
+    throw new FormatError(
+      'TRAINED_COLUMNS',
+      `"${file}": no ${missing.join(', ')}; expected the results.csv of a sweep, with at least one run`,
+    );
+  return rows;
+}
+
 async function paperCommand(words: readonly string[], options: PaperOptions): Promise<number> {
   const wanted = readWanted(words, options.picture !== undefined);
   const { architectureTable, paperRows } = await import('../paper/rows.js');
@@ -108,7 +126,8 @@ async function paperCommand(words: readonly string[], options: PaperOptions): Pr
   const render = await import('../paper/render.js');
   const { accuracyAgainstLatency, accuracyAgainstMacs } = await import('../paper/figures.js');
   if (options.out) await mkdir(options.out, { recursive: true });
-  const data = [paperData('rows'), paperData('trained')] as const;
+  const trained = options.trained === undefined ? paperData('trained') : await trainedRows(options.trained);
+  const data = [paperData('rows'), trained] as const;
   const counted = new Map(wanted.tables.filter((n) => n > 2 && n < 8).map((n) => [n, paperRows(...data, n)]));
   if (options.json) {
     printJson({ tables: Object.fromEntries(counted) });

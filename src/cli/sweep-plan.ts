@@ -5,14 +5,14 @@ import { grouped, note, outColors, print, table } from './terminal.js';
 interface PlannedRun {
   readonly id: string;
   readonly params: number;
-  /** Of one picture forward. */
+  /** Of one picture, forward. */
   readonly macs: number;
   readonly epochs: number;
+  /** Of an epoch. */
   readonly pictures: number;
   readonly seconds: number;
 }
 
-const cifarPictures = 50_000;
 const stepBatch = 16;
 
 /** Seconds of one picture's training step, the best of three after one that warms up. */
@@ -53,23 +53,23 @@ async function secondsAPicture(run: SweepRun): Promise<{ params: number; macs: n
 
 /** Cost of each run; networks that differ in the seed only are measured once. */
 export async function sweepPlan(runs: readonly SweepRun[]): Promise<PlannedRun[]> {
-  const { dataKind } = await import('../train/node/training-data.js');
-  const { recipes } = await import('../train/recipes.js');
-  const { findPictures } = await import('./find-pictures.js');
+  const { countTrainingPictures, dataKind } = await import('../train/node/training-data.js');
+  const { resolveConfig } = await import('../train/config.js');
+  const { hasModel } = await import('../models/registry.js');
   const measured = new Map<string, Awaited<ReturnType<typeof secondsAPicture>>>();
   const counts = new Map<string, number>();
   const planned: PlannedRun[] = [];
   for (const run of runs) {
-    const { network, ratio, cheapKernel, inputSize, data = '', recipe } = run.settings;
+    const { network = '', ratio, cheapKernel, inputSize, data = '' } = run.settings;
     const key = [network, ratio, cheapKernel, inputSize].join();
     const cost = measured.get(key) ?? (await secondsAPicture(run));
     measured.set(key, cost);
-    const kind = await dataKind(data);
-    const pictures =
-      counts.get(data) ?? (kind === 'cifar10' ? cifarPictures : (await findPictures([data])).length);
-    counts.set(data, pictures);
-    const usual = recipes[recipe ?? (kind === 'cifar10' ? 'cifar-fast' : 'folder')].epochs;
-    const epochs = run.settings.epochs ?? usual;
+    const defaults = { data: await dataKind(data), threads: 1, trained: !hasModel(network) };
+    const { epochs, limit, validation } = resolveConfig({ ...run.settings, out: run.id }, {}, defaults);
+    const given = { fraction: validation, ...(limit === undefined ? {} : { limit }) };
+    const counted = [data, validation, limit].join();
+    const pictures = counts.get(counted) ?? (await countTrainingPictures(data, given));
+    counts.set(counted, pictures);
     const { params, macs, seconds } = cost;
     planned.push({ id: run.id, params, macs, epochs, pictures, seconds: seconds * pictures * epochs });
   }

@@ -10,7 +10,7 @@ import { recipeNames, recipes } from '../train/recipes.js';
 import type { Register } from './command.js';
 import { defaultModel } from './default-model.js';
 import { exitCodes } from './exit-codes.js';
-import { leaveNow, onInterrupt } from './interrupt.js';
+import { leaveNow, onAbandoned, onInterrupt } from './interrupt.js';
 import { list, wholeNumber } from './options.js';
 import { UsageError } from './report-error.js';
 import { note, printJson } from './terminal.js';
@@ -57,6 +57,7 @@ export const registerTrain: Register = (program, act) => {
     .option('--monochrome <x>', 'share of the pictures that lose their colours', decimal(0, 1))
     .option('--dropout <x>', 'rate of the dropout before the last layer', decimal(0, 0.9))
     .option('--validation <x>', 'share of the pictures that chooses the epoch', decimal(0, 0.9))
+    .option('--limit <n>', 'train on at most so many pictures, as many of each class', wholeNumber(1))
     .option('--input-size <n>', 'side of the pictures the network sees', wholeNumber(8))
     .option('--ratio <s>', 's of the Ghost modules', wholeNumber(1))
     .option('--cheap-kernel <d>', 'd of the Ghost modules', wholeNumber(1, 7))
@@ -114,6 +115,7 @@ const settingFlags = [
   'clipNorm',
   'dropout',
   'validation',
+  'limit',
   'inputSize',
   'ratio',
   'cheapKernel',
@@ -210,6 +212,7 @@ async function trainCommand(
     note('\nghostnet: finishing the step and writing a checkpoint (Ctrl-C again: end at once)');
     controller.abort();
   });
+  const releaseParent = onAbandoned(() => controller.abort());
   const view = trainingView();
   try {
     const outcome = await runTraining({
@@ -232,6 +235,7 @@ async function trainCommand(
   } finally {
     view.stop();
     release();
+    releaseParent();
   }
 }
 
@@ -250,9 +254,11 @@ function commandWords(command: Command): string[] {
 function outcomeJson({
   folder,
   config,
+  trainedOn,
   bestEpoch,
   evaluation,
 }: Awaited<ReturnType<typeof import('../train/node/run-training.js').runTraining>>): unknown {
   const { worst: _, confusion: __, ...numbers } = evaluation?.result ?? { worst: 0, confusion: 0 };
-  return { out: config.out, run: folder, epochs: config.epochs, bestEpoch, of: evaluation?.of, ...numbers };
+  const { out, recipe, epochs } = config;
+  return { out, run: folder, recipe, epochs, trainedOn, bestEpoch, of: evaluation?.of, ...numbers };
 }

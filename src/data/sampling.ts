@@ -35,6 +35,17 @@ export function shuffled(values: Int32Array, ...seeds: readonly number[]): Int32
   return out;
 }
 
+/** The indices of each label, labels in the order of their first picture. */
+function membersByClass(indices: Int32Array, labels: ArrayLike<number>): Map<number, number[]> {
+  const byClass = new Map<number, number[]>();
+  for (const index of indices) {
+    const members = byClass.get(labels[index]!);
+    if (members) members.push(index);
+    else byClass.set(labels[index]!, [index]);
+  }
+  return byClass;
+}
+
 /** Two disjoint lists of indices, each in rising order. */
 export interface Split {
   readonly train: Int32Array;
@@ -49,12 +60,10 @@ export interface Split {
 export function stratifiedSplit(labels: ArrayLike<number>, fraction: number, seed: number): Split {
   if (!(fraction >= 0 && fraction <= 0.9))
     throw rangeError('SPLIT_FRACTION', `split: fraction: given ${fraction}, expected 0 to 0.9`);
-  const byClass = new Map<number, number[]>();
-  for (let i = 0; i < labels.length; i++) {
-    const members = byClass.get(labels[i]!);
-    if (members) members.push(i);
-    else byClass.set(labels[i]!, [i]);
-  }
+  const byClass = membersByClass(
+    Int32Array.from(labels, (_, i) => i),
+    labels,
+  );
   const validation: number[] = [];
   const train: number[] = [];
   for (const [label, members] of byClass) {
@@ -66,4 +75,31 @@ export function stratifiedSplit(labels: ArrayLike<number>, fraction: number, see
     });
   }
   return { train: Int32Array.from(train).sort(), validation: Int32Array.from(validation).sort() };
+}
+
+/**
+ * At most `limit` of `indices`, of every class as many as of any other while they last (a small class gives all it has),
+ * in rising order. Same labels, limit and seed: same pictures; a larger limit has all those of a smaller one.
+ * Throws RangeError `LIMIT_TOO_SMALL` when not every class gets a picture.
+ */
+export function balancedSubset(
+  indices: Int32Array,
+  labels: ArrayLike<number>,
+  limit: number,
+  seed: number,
+): Int32Array {
+  if (limit >= indices.length) return indices;
+  const classes = [...membersByClass(indices, labels)].map(([label, members]) =>
+    shuffled(Int32Array.from(members), seed, label, 3),
+  );
+  if (limit < classes.length)
+    throw rangeError(
+      'LIMIT_TOO_SMALL',
+      `limit: given ${limit} training pictures, expected at least one of each of the ${classes.length} classes`,
+    );
+  const chosen: number[] = [];
+  for (let round = 0; chosen.length < limit; round++)
+    for (const members of classes)
+      if (round < members.length && chosen.length < limit) chosen.push(members[round]!);
+  return Int32Array.from(chosen).sort();
 }

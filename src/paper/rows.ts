@@ -48,12 +48,23 @@ export function rowGraph(row: CsvRow): Graph {
   });
 }
 
+/** The run that saw the most pictures; of equal ones the first. */
+function longest(runs: readonly CsvRow[]): CsvRow | undefined {
+  const seen = (run: CsvRow): number => Number(run['epochs']) * Number(run['trainedOn']);
+  return runs.reduce<CsvRow | undefined>(
+    (best, run) => (best === undefined || seen(run) > seen(best) ? run : best),
+    undefined,
+  );
+}
+
 function accuracyOf(row: CsvRow, trained: readonly CsvRow[]): PaperRow['accuracy'] {
   const { model = '', ratio = '', cheapKernel = '' } = row;
   if (model === '') return { status: 'no network here' };
   const cifar = model.includes('cifar');
-  const run = trained.find(
-    (entry) => entry['model'] === model && entry['ratio'] === ratio && entry['cheapKernel'] === cheapKernel,
+  const run = longest(
+    trained.filter(
+      (entry) => entry['model'] === model && entry['ratio'] === ratio && entry['cheapKernel'] === cheapKernel,
+    ),
   );
   const settings = `${ratio ? ` --ratio ${ratio}` : ''}${cheapKernel ? ` --cheap-kernel ${cheapKernel}` : ''}`;
   const command = cifar
@@ -63,7 +74,7 @@ function accuracyOf(row: CsvRow, trained: readonly CsvRow[]): PaperRow['accuracy
     return {
       status: 'trained here',
       top1: Number(run['top1']),
-      how: `${run['epochs']} epochs on ${run['pictures']} pictures`,
+      how: `${run['epochs']} epochs of ${Number(run['trainedOn']).toLocaleString('en-US')} pictures`,
       command,
     };
   return { status: cifar ? 'needs training' : 'needs ImageNet', command };

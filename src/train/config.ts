@@ -22,6 +22,8 @@ export interface RunConfig extends Omit<Recipe, 'summary'> {
   readonly workers: number;
   /** Share of the training pictures that is put aside to choose the epoch; 0 only for data with its own split. */
   readonly validation: number;
+  /** Train on at most so many pictures, as many of each class; validation is what it is without. Absent: on all. */
+  readonly limit?: number;
   readonly inputSize?: number;
   readonly ratio?: number;
   readonly cheapKernel?: number;

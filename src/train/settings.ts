@@ -116,6 +116,7 @@ export const settingsSchema = v.strictObject({
   threads: v.exactOptional(whole(1)),
   workers: v.exactOptional(whole(0)),
   validation: v.exactOptional(v.pipe(v.number(), v.minValue(0), v.maxValue(0.9))),
+  limit: v.exactOptional(whole(1)),
   inputSize: v.exactOptional(whole(8)),
   ratio: v.exactOptional(whole(1)),
   cheapKernel: v.exactOptional(v.picklist([1, 3, 5, 7])),

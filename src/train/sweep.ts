@@ -25,9 +25,24 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** The product of a grid's lists. */
+function pointsOf(
+  grid: Readonly<Record<string, unknown>>,
+  fail: (what: string) => never,
+): Record<string, unknown>[] {
+  let points: Record<string, unknown>[] = [{}];
+  for (const [name, values] of Object.entries(grid)) {
+    if (!Array.isArray(values) || values.length === 0)
+      return fail(`grid.${name}: expected a list of at least one value, e.g. [1, 2]`);
+    points = points.flatMap((point) => values.map((value: unknown) => ({ ...point, [name]: value })));
+  }
+  return points;
+}
+
 /**
- * Reads a sweep file: `grid` has lists by setting (`network`, `ratio`, `cheapKernel`, `seed`, ...), everything beside it
- * is a setting of every run. Values of s and d that a network has no use for give one run, not several.
+ * Reads a sweep file: `grid` has lists by setting (`network`, `ratio`, `cheapKernel`, `seed`, ...), or is a list of such
+ * grids, whose runs come one after the other, each once; everything beside it is a setting of every run. Values of s and
+ * d that a network has no use for give one run, not several.
  * `file` names it in errors. Throws FormatError `SWEEP_INVALID` or `CONFIG_INVALID`.
  */
 export function readSweep(text: string, file: string): readonly SweepRun[] {
@@ -40,21 +55,14 @@ export function readSweep(text: string, file: string): readonly SweepRun[] {
   } catch (error) {
     return fail((error as Error).message.split('\n')[0] ?? 'not YAML');
   }
-  if (!isRecord(given) || !isRecord(given['grid']))
+  const grids = isRecord(given) ? [given['grid']].flat() : [];
+  if (!isRecord(given) || grids.length === 0 || !grids.every(isRecord))
     return fail(
       'expected "grid:" with lists by setting, e.g. grid: { network: [resnet20-cifar], seed: [1, 2] }',
     );
-  const { grid, ...common } = given;
-  const axes = Object.entries(grid as Record<string, unknown>).map(([name, values]) => {
-    if (!Array.isArray(values) || values.length === 0)
-      return fail(`grid.${name}: expected a list of at least one value, e.g. [1, 2]`);
-    return [name, values as unknown[]] as const;
-  });
-  let points: Record<string, unknown>[] = [{}];
-  for (const [name, values] of axes)
-    points = points.flatMap((point) => values.map((value) => ({ ...point, [name]: value })));
+  const { grid: _, ...common } = given;
   const runs = new Map<string, SweepRun>();
-  for (const point of points) {
+  for (const point of grids.flatMap((grid) => pointsOf(grid, fail))) {
     const network = String(point['network'] ?? common['network'] ?? fail('no network is named'));
     const useful = Object.entries(point).filter(([name]) => !ghostSettings.has(name) || hasGhosts(network));
     const id = [

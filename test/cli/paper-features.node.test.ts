@@ -1,5 +1,5 @@
 /** The paper and features commands, as a user runs them. */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -27,6 +27,23 @@ describe('ghostnet paper', () => {
     );
     const { tables } = JSON.parse((await run('paper', 'table', '5', '--json')).stdout);
     expect(tables['5']).toHaveLength(9);
+  });
+
+  it("takes accuracies from a sweep's results, and no others", async () => {
+    await writeFile(
+      join(folder, 'results.csv'),
+      'id,model,ratio,cheapKernel,seed,recipe,epochs,trainedOn,top1,pictures,of\n' +
+        'x,ghost-vgg16-cifar,4,3,1,cifar-fast,4,8000,61.50,10000,test\n',
+    );
+    const { stdout } = await run('paper', 'table', '4', '--trained', 'results.csv');
+    expect(stdout).toMatch(/s=4, d=3.* 61\.50 % \(4 epochs of 8,000 pictures\)\n/);
+    expect(stdout).toMatch(/s=5, d=3.* needs training\n/);
+    await writeFile(join(folder, 'other.csv'), 'a,b\n1,2\n');
+    const other = await run('paper', 'table', '4', '--trained', 'other.csv');
+    expect(other).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/\[TRAINED_COLUMNS\].*no model, ratio/),
+    });
   });
 
   it('writes page, Markdown and figures', async () => {

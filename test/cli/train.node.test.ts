@@ -123,6 +123,39 @@ describe('ghostnet train', () => {
     expect(config.augment).toMatchObject({ mixup: 0.4, cutout: 4, monochrome: 0.2 });
   });
 
+  it('trains on a limited number of pictures with the validation pictures of a run without limit', async () => {
+    const train = (out: string, ...args: string[]) =>
+      run(
+        'train',
+        'tiny.safetensors',
+        '--data',
+        'photos',
+        '--out',
+        out,
+        '--epochs',
+        '1',
+        '--batch',
+        '8',
+        ...args,
+      );
+    const [all, few, none] = await Promise.all([
+      train('all.safetensors'),
+      train('few.safetensors', '--limit', '10', '--json'),
+      train('none.safetensors', '--limit', '2'),
+    ]);
+    expect(all.code).toBe(0);
+    expect(few.stderr).toMatch(/10 training and 15 validation pictures/);
+    expect(JSON.parse(few.stdout)).toMatchObject({ trainedOn: 10, count: 15 });
+    const split = async (name: string) => JSON.parse((await bytes(`${name}-run/split.json`)).toString());
+    const [unlimited, limited] = [await split('all'), await split('few')];
+    expect(limited.validation).toEqual(unlimited.validation);
+    expect(unlimited.train).toEqual(expect.arrayContaining(limited.train));
+    const classes = limited.train.map((file: string) => file.split('/')[0]);
+    const counts = drawnClasses.map((name) => classes.filter((found: string) => found === name).length);
+    expect(counts.sort()).toEqual([3, 3, 4]);
+    expect(none).toMatchObject({ code: 1, stderr: expect.stringMatching(/\[LIMIT_TOO_SMALL\].*3 classes/) });
+  });
+
   it('fine-tunes a model file for other classes, frozen where asked, with a teacher', async () => {
     const { code, stderr } = await run(
       ...['train', 'tiny10.safetensors', '--data', 'photos', '--out', 'e.safetensors', '--epochs', '2'],

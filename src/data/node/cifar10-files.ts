@@ -5,31 +5,59 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { EnvironmentError, errorCode } from '../../errors.js';
 import { cifar10Labels } from '../../models/ghost-resnet-bn-after.js';
-import { cifar10Side, cifar10TestFile, cifar10TrainFiles, joinPictures, readCifar10 } from '../cifar10.js';
+import {
+  cifar10RecordBytes,
+  cifar10Side,
+  cifar10TestFile,
+  cifar10TrainFiles,
+  joinPictures,
+  readCifar10,
+} from '../cifar10.js';
 import { type MemoryStore, squareStore } from './picture-store.js';
 
 export const cifar10Classes: readonly string[] = cifar10Labels;
+
+function missingBatch(file: string, cause: unknown): unknown {
+  if (errorCode(cause) !== 'ENOENT') return cause;
+  return new EnvironmentError(
+    'CIFAR_MISSING',
+    `${file}: no such file; fetch CIFAR-10 with \`ghostnet data cifar10 <folder>\`, or name the folder of its .bin files`,
+    { cause },
+  );
+}
 
 async function readBatch(file: string): Promise<Uint8Array> {
   try {
     return await readFile(file);
   } catch (cause) {
-    if (errorCode(cause) !== 'ENOENT') throw cause;
-    throw new EnvironmentError(
-      'CIFAR_MISSING',
-      `${file}: no such file; fetch CIFAR-10 with \`ghostnet data cifar10 <folder>\`, or name the folder of its .bin files`,
-      { cause },
-    );
+    throw missingBatch(file, cause);
   }
 }
 
 /** The part of CIFAR-10 in `folder`. Throws EnvironmentError `CIFAR_MISSING` and what `readCifar10` throws. */
 export async function loadCifar10(folder: string, part: 'train' | 'test'): Promise<MemoryStore> {
-  const names = part === 'train' ? cifar10TrainFiles : [cifar10TestFile];
+  const files = part === 'train' ? trainFilesOf(folder) : [join(folder, cifar10TestFile)];
   const parts = [];
-  for (const name of names) parts.push(readCifar10(await readBatch(join(folder, name)), join(folder, name)));
+  for (const file of files) parts.push(readCifar10(await readBatch(file), file));
   const { pictures, labels } = joinPictures(parts);
   return squareStore(pictures, labels, cifar10Side);
+}
+
+/** The training batches in `folder`. */
+export function trainFilesOf(folder: string): string[] {
+  return cifar10TrainFiles.map((name) => join(folder, name));
+}
+
+/** How many records some batches have, by their sizes. Throws EnvironmentError `CIFAR_MISSING`. */
+export async function countCifar10(files: readonly string[]): Promise<number> {
+  let count = 0;
+  for (const file of files) {
+    const info = await stat(file).catch((cause: unknown) => {
+      throw missingBatch(file, cause);
+    });
+    count += Math.floor(info.size / cifar10RecordBytes);
+  }
+  return count;
 }
 
 /** One batch file of any name. */

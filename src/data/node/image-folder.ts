@@ -7,7 +7,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { extname, join, relative } from 'node:path';
 import { EnvironmentError, errorCode, FormatError } from '../../errors.js';
 import type { RgbPicture } from '../picture.js';
-import { stratifiedSplit } from '../sampling.js';
+import { balancedSubset, stratifiedSplit } from '../sampling.js';
 import { pictureExtensions } from './decode.js';
 import type { PictureStore } from './picture-store.js';
 import { readPictureForTraining } from './training-picture.js';
@@ -129,6 +129,8 @@ export interface OpenFolderOptions {
   readonly keepSide: number;
   /** Share for validation when the folder has no split of its own. */
   readonly fraction: number;
+  /** At most so many training pictures, as many of each class; the others are not read. Absent: all. */
+  readonly limit?: number;
   readonly seed: number;
   /** What to do with pictures that cannot be decoded and classes without pictures. */
   readonly badPictures: 'stop' | 'skip';
@@ -138,11 +140,11 @@ export interface OpenFolderOptions {
 }
 
 /**
- * Opens a folder for training. Throws what `listImageFolder` throws, and FormatError `DATA_BAD_PICTURE` (naming up to
+ * Opens a folder for training. Throws what `listImageFolder` and `balancedSubset` throw, and FormatError `DATA_BAD_PICTURE` (naming up to
  * three files) unless bad ones are skipped.
  */
 export async function openImageFolder(folder: string, options: OpenFolderOptions): Promise<FolderDataset> {
-  const { fraction, seed, badPictures } = options;
+  const { fraction, limit = Number.POSITIVE_INFINITY, seed, badPictures } = options;
   if (!(await stat(folder).catch(() => undefined))?.isDirectory())
     throw new EnvironmentError(
       'DATA_FOLDER',
@@ -157,31 +159,42 @@ export async function openImageFolder(folder: string, options: OpenFolderOptions
   const all = [...first.files, ...(second?.files ?? [])];
   const allLabels = [...first.labels, ...(second?.labels ?? [])];
 
-  const { good, bad, store } = await readAll(all, allLabels, options);
+  // the split is of what is there, not of what can be read: validation is the same with any limit
+  const range = (from: number, to: number) => Int32Array.from({ length: to - from }, (_, i) => from + i);
+  const whole = second
+    ? { train: range(0, first.files.length), validation: range(first.files.length, all.length) }
+    : stratifiedSplit(allLabels, fraction, seed);
+  const chosen = balancedSubset(whole.train, allLabels, limit, seed);
+  const wanted = Int32Array.from([...chosen, ...whole.validation]).sort();
+  const { good, bad, store } = await readAll(
+    Array.from(wanted, (i) => all[i]!),
+    Array.from(wanted, (i) => allLabels[i]!),
+    options,
+  );
   if (bad.length > 0 && badPictures === 'stop')
     throw new FormatError(
       'DATA_BAD_PICTURE',
-      `${bad.length} of ${all.length} pictures cannot be decoded, e.g. ${bad
+      `${bad.length} of ${wanted.length} pictures cannot be decoded, e.g. ${bad
         .slice(0, 3)
         .map((entry) => entry.message)
         .join('; ')}. Remove or repair them, or leave them out with --bad-pictures skip`,
     );
-  const files = good.map((i) => all[i]!);
-  const labels = good.map((i) => allLabels[i]!);
-  const inTrain = good.filter((i) => i < first.files.length).length;
+  const kept = good.map((i) => wanted[i]!);
+  const files = kept.map((i) => all[i]!);
+  const inTrain = new Set(chosen);
+  const places = range(0, kept.length);
+  const parts = {
+    train: places.filter((place) => inTrain.has(kept[place]!)),
+    validation: places.filter((place) => !inTrain.has(kept[place]!)),
+  };
+  const learned = new Set(Array.from(parts.train, (place) => allLabels[kept[place]!]));
   first.classes.forEach((name, label) => {
-    if (!labels.slice(0, inTrain).includes(label))
+    if (!learned.has(label))
       throw new FormatError(
         'DATA_EMPTY_CLASS',
         `${folder}: no readable training picture is left in class "${name}"`,
       );
   });
-  const parts = second
-    ? {
-        train: Int32Array.from({ length: inTrain }, (_, i) => i),
-        validation: Int32Array.from({ length: files.length - inTrain }, (_, i) => inTrain + i),
-      }
-    : stratifiedSplit(labels, fraction, seed);
   const names = (indices: Int32Array): string[] => Array.from(indices, (i) => relative(folder, files[i]!));
   return {
     classes: first.classes,
@@ -190,11 +203,11 @@ export async function openImageFolder(folder: string, options: OpenFolderOptions
     ...parts,
     split: {
       seed,
-      fraction: second ? (files.length - inTrain) / files.length : fraction,
+      fraction: second ? parts.validation.length / files.length : fraction,
       classes: first.classes,
       train: names(parts.train),
       validation: names(parts.validation),
-      skipped: bad.map(({ index }) => relative(folder, all[index]!)),
+      skipped: bad.map(({ index }) => relative(folder, all[wanted[index]!]!)),
     },
   };
 }

@@ -46,6 +46,8 @@ export interface RunOutcome {
   readonly state: 'finished' | 'interrupted';
   readonly config: RunConfig;
   readonly folder: string;
+  /** Pictures of an epoch. */
+  readonly trainedOn: number;
   readonly report?: string;
   /** On the test pictures where there are some, else on the validation pictures. */
   readonly evaluation?: { readonly of: 'test' | 'validation'; readonly result: Evaluation };
@@ -123,6 +125,7 @@ export async function runTraining(options: RunOptions): Promise<RunOutcome> {
   const data = await openTrainingData(config.data, {
     keepSide: Math.round(side * 1.15),
     fraction: config.validation,
+    ...(config.limit === undefined ? {} : { limit: config.limit }),
     seed: config.seed,
     badPictures: config.badPictures,
     ...(options.onData ? { onProgress: options.onData } : {}),
@@ -174,7 +177,7 @@ export async function runTraining(options: RunOptions): Promise<RunOutcome> {
     throw withCheckpoint(error, paths.last);
   });
   const bestEpoch = result.progress.best?.epoch ?? null;
-  const common = { state: result.state, config, folder, bestEpoch };
+  const common = { state: result.state, config, folder, trainedOn: data.train.length, bestEpoch };
   if (result.state === 'interrupted') return common;
 
   const model = await readModelFile(paths.best);

@@ -3,10 +3,22 @@
  * them; changes no pixel (batches.ts).
  */
 import { relative } from 'node:path';
-import { cifar10Classes, findCifar10, loadCifar10, loadCifar10File } from '../../data/node/cifar10-files.js';
-import { openImageFolder, type SplitFile } from '../../data/node/image-folder.js';
+import {
+  cifar10Classes,
+  countCifar10,
+  findCifar10,
+  loadCifar10,
+  loadCifar10File,
+  trainFilesOf,
+} from '../../data/node/cifar10-files.js';
+import {
+  findSplitFolders,
+  listImageFolder,
+  openImageFolder,
+  type SplitFile,
+} from '../../data/node/image-folder.js';
 import type { PictureStore } from '../../data/node/picture-store.js';
-import { stratifiedSplit } from '../../data/sampling.js';
+import { balancedSubset, stratifiedSplit } from '../../data/sampling.js';
 
 export interface TrainingData {
   readonly kind: 'cifar10' | 'folder';
@@ -26,6 +38,8 @@ export interface TrainingDataOptions {
   readonly keepSide: number;
   /** Share of the training pictures for validation, where the data has no split of its own. */
   readonly fraction: number;
+  /** At most so many training pictures, as many of each class. Absent: all. */
+  readonly limit?: number;
   readonly seed: number;
   readonly badPictures: 'stop' | 'skip';
   readonly onProgress?: (done: number, total: number) => void;
@@ -36,17 +50,18 @@ export async function dataKind(path: string): Promise<'cifar10' | 'folder'> {
   return (await findCifar10(path)) ? 'cifar10' : 'folder';
 }
 
-/** Opens `path`. Throws what `loadCifar10`, `openImageFolder` and `stratifiedSplit` throw. */
+/** Opens `path`. Throws what `loadCifar10`, `openImageFolder`, `stratifiedSplit` and `balancedSubset` throw. */
 export async function openTrainingData(path: string, options: TrainingDataOptions): Promise<TrainingData> {
   const cifar = await findCifar10(path);
   if (cifar) {
     const store = cifar.file ? await loadCifar10File(cifar.folder) : await loadCifar10(cifar.folder, 'train');
-    const { train, validation } = stratifiedSplit(store.labels, options.fraction, options.seed);
+    const { fraction, seed, limit = Number.POSITIVE_INFINITY } = options;
+    const { train, validation } = stratifiedSplit(store.labels, fraction, seed);
     return {
       kind: 'cifar10',
       classes: cifar10Classes,
       store,
-      train,
+      train: balancedSubset(train, store.labels, limit, seed),
       validation,
       nameOf: (index) => `training picture ${index}`,
     };
@@ -61,4 +76,23 @@ export async function openTrainingData(path: string, options: TrainingDataOption
     split: folder.split,
     nameOf: (index) => relative(path, folder.files[index] ?? ''),
   };
+}
+
+/**
+ * How many pictures an epoch of `path` has, without opening them: of CIFAR-10 by the size of its files, of a folder by
+ * its names. Throws what `findSplitFolders` and `listImageFolder` throw, and EnvironmentError `CIFAR_MISSING`.
+ */
+export async function countTrainingPictures(
+  path: string,
+  options: { readonly fraction: number; readonly limit?: number },
+): Promise<number> {
+  const { fraction, limit = Number.POSITIVE_INFINITY } = options;
+  const cifar = await findCifar10(path);
+  if (cifar) {
+    const count = await countCifar10(cifar.file ? [cifar.folder] : trainFilesOf(cifar.folder));
+    return Math.min(limit, Math.round(count * (1 - fraction)));
+  }
+  const where = await findSplitFolders(path);
+  const { files } = await listImageFolder(where.train, { skipEmpty: true });
+  return Math.min(limit, where.validation ? files.length : Math.round(files.length * (1 - fraction)));
 }
