@@ -1,5 +1,5 @@
 /**
- * Programs that a shipped network is tested with and that `npm ci` does not install: webpack, Deno, Bun. Fetched once into
+ * Programs that a shipped network is tested with and that `npm ci` does not install: webpack, Deno, Bun, workerd. Fetched once into
  * .cache/ship-tools when a test first asks. Each is a path, or a reason why it is not here.
  */
 import { execFileSync } from 'node:child_process';
@@ -13,10 +13,16 @@ const suffix = platform === 'win32' ? '.exe' : '';
 const denoPlatform = `${platform}-${arch}${platform === 'linux' ? '-glibc' : ''}`;
 const bunPlatform = `${platform === 'win32' ? 'windows' : platform}-${arch === 'arm64' ? 'aarch64' : arch}`;
 
+const workerdPlatform = `${platform === 'win32' ? 'windows' : platform}-${arch === 'arm64' ? 'arm64' : '64'}`;
+
 /** npm package and the file in it. The packages of Deno and Bun for one platform hold just the program. */
 const tools = {
   webpack: ['webpack@5', 'webpack/lib/index.js'],
   deno: [`@deno/${denoPlatform}@2`, `@deno/${denoPlatform}/deno${suffix}`],
+  workerd: [
+    `@cloudflare/workerd-${workerdPlatform}@1`,
+    `@cloudflare/workerd-${workerdPlatform}/bin/workerd${suffix}`,
+  ],
   bun: [`@oven/bun-${bunPlatform}@1`, `@oven/bun-${bunPlatform}/bin/bun${suffix}`],
 };
 

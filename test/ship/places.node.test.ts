@@ -3,7 +3,7 @@
  * one that forbids WebAssembly), a Web Worker, projects of Vite, webpack and esbuild, Deno and Bun; with every kind of
  * picture that a browser has. All give the scores that this package computes.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -307,4 +307,74 @@ describe('a program of', () => {
     },
     240_000,
   );
+});
+
+/** The configuration of a worker whose module was compiled before: https://github.com/cloudflare/workerd. */
+const workerdConfig = (port: number): string => `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "main", worker = .worker)],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")]
+);
+const worker :Workerd.Worker = (
+  modules = [
+    (name = "worker.js", esModule = embed "worker.js"),
+    (name = "program.js", esModule = embed "program.js"),
+    (name = "model/model.js", esModule = embed "model/model.js"),
+    (name = "model/model.simd.wasm", wasm = embed "model/model.simd.wasm"),
+    (name = "model/model.weights", data = embed "model/model.weights")
+  ],
+  compatibilityDate = "2025-01-01"
+);
+`;
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+describe('an edge worker, which may compile nothing', () => {
+  it('takes the precompiled module and the weights (workerd)', async () => {
+    const tool = findShipTool('workerd') as { path?: string; reason?: string };
+    if (!tool.path) return void console.warn(`SKIPPED: workerd: ${tool.reason}`);
+    const folder = project('workerd');
+    writeFileSync(
+      join(folder, 'worker.js'),
+      `import module from './model/model.simd.wasm';
+       import weights from './model/model.weights';
+       import { run } from './program.js';
+       export default {
+         async fetch() {
+           let forbidden = 'compiled';
+           try {
+             new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
+           } catch (error) {
+             forbidden = error.name;
+           }
+           return Response.json({ ...(await run({ module, weights })), forbidden });
+         },
+       };`,
+    );
+    const port = await freePort();
+    writeFileSync(join(folder, 'config.capnp'), workerdConfig(port));
+    const child = spawn(tool.path, ['serve', 'config.capnp'], {
+      cwd: folder,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    try {
+      let answer: (Answer & { forbidden: string }) | undefined;
+      for (let tries = 0; !answer && tries < 100 && child.exitCode === null; tries++) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        const response = await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined);
+        if (response) answer = (await response.json()) as Answer & { forbidden: string };
+      }
+      expect(answer?.forbidden).toBe('CompileError');
+      expectRight(answer as Answer, 1);
+    } finally {
+      child.kill();
+    }
+  }, 240_000);
 });
