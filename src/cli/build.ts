@@ -4,27 +4,34 @@
  */
 import { gzipSync } from 'node:zlib';
 import { InvalidArgumentError } from 'commander';
+import type { Graph, Weights } from '../graph/graph.js';
+import type { QuantizedNetwork } from '../passes/quantize/network.js';
 import type { ShipPrecision, Shipped } from '../ship/build.js';
 import type { Register } from './command.js';
 import { exitCodes } from './exit-codes.js';
 import { onInterrupt } from './interrupt.js';
 import { wholeNumber } from './options.js';
+import { UsageError } from './report-error.js';
 import { byteSize, outColors, print, printJson, table } from './terminal.js';
 
 interface BuildOptions {
   readonly out: string;
   readonly network?: string;
-  readonly precision: ShipPrecision;
+  readonly precision?: ShipPrecision;
+  readonly calibrate?: string;
   readonly inlineWeights?: boolean;
   readonly threads: number;
   readonly serve?: number | true;
   readonly json?: boolean;
 }
 
-const precisions: readonly string[] = ['f32', 'f16'];
+/** Pictures that --calibrate takes at most. */
+const calibrationPictures = 128;
+
+const precisions: readonly string[] = ['f32', 'f16', 'int8'];
 
 function precision(text: string): string {
-  if (!precisions.includes(text)) throw new InvalidArgumentError(`Expected ${precisions.join(' or ')}.`);
+  if (!precisions.includes(text)) throw new InvalidArgumentError(`Expected ${precisions.join(', ')}.`);
   return text;
 }
 
@@ -40,7 +47,12 @@ export const registerBuild: Register = (program, act) => {
     )
     .requiredOption('--out <folder>', 'where to write; files of the same names are replaced')
     .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
-    .option('--precision <f32|f16>', 'how weights are stored; f16 halves the download', precision, 'f16')
+    .option(
+      '--precision <f32|f16|int8>',
+      'how weights are stored: f16 halves the download, int8 quarters it and computes so (default: f16, or as the file)',
+      precision,
+    )
+    .option('--calibrate <pictures>', 'for --precision int8: a folder of pictures, or CIFAR-10')
     .option('--inline-weights', 'put modules and weights into model.js: one file, nothing to fetch')
     .option('--threads <n>', 'also make modules for n threads, for isolated pages', wholeNumber(1, 32), 1)
     .option('--serve [port]', 'then serve the folder on this machine and say where', wholeNumber(0, 65535))
@@ -56,23 +68,20 @@ Examples:
   ghostnet build --out site --serve
   ghostnet build model.safetensors --out web/public/model
   ghostnet build ghostnet-1.0x --out model --precision f32 --threads 4
-  ghostnet build model.safetensors --out src/model --inline-weights`,
+  ghostnet build model.safetensors --out src/model --inline-weights
+  ghostnet build model.safetensors --out model --precision int8 --calibrate photos/`,
     )
     .action(act(buildCommand));
 };
 
 async function buildCommand(nameOrFile: string | undefined, options: BuildOptions): Promise<number> {
-  const { loadModel } = await import('./load-model.js');
   const { imagenetLabels } = await import('../data/imagenet-labels.js');
   const { classifierShape } = await import('../graph/classifier.js');
   const { writeShippedModel } = await import('../ship/node/write-folder.js');
-  const { graph, weights, description } = await loadModel(
-    nameOrFile === 'default' ? undefined : nameOrFile,
-    options.network,
-  );
+  const { graph, weights, description } = await openNetwork(nameOrFile, options);
   const { classes } = classifierShape(graph, 'build');
   const shipped = await writeShippedModel(options.out, graph, weights, {
-    precision: options.precision,
+    ...(options.precision === undefined ? {} : { precision: options.precision }),
     inlineWeights: options.inlineWeights === true,
     threads: options.threads,
     ...(classes === imagenetLabels.length ? { labels: imagenetLabels } : {}),
@@ -81,6 +90,34 @@ async function buildCommand(nameOrFile: string | undefined, options: BuildOption
   else printReport(options.out, description, shipped);
   if (options.serve === undefined) return exitCodes.ok;
   return serve(options.out, options.serve === true ? 0 : options.serve);
+}
+
+/** What is built: float weights, an int8 file as it is, or float weights made int8 here. */
+async function openNetwork(
+  nameOrFile: string | undefined,
+  options: BuildOptions,
+): Promise<{ graph: Graph; weights: Weights | QuantizedNetwork; description: string }> {
+  const { loadRunnable } = await import('./load-runnable.js');
+  const { precision, calibrate } = options;
+  const loaded = await loadRunnable(nameOrFile === 'default' ? undefined : nameOrFile, options.network);
+  const { graph, description, content } = loaded;
+  if (content.precision === 'int8') {
+    if (precision !== undefined && precision !== 'int8')
+      throw new UsageError(
+        `--precision ${precision}: ${nameOrFile} is an int8 file; take the file it was made of`,
+      );
+    return { graph, weights: content.quantized, description };
+  }
+  if (precision !== 'int8') return { graph, weights: content.weights, description };
+  if (calibrate === undefined)
+    throw new UsageError(
+      '--precision int8 needs --calibrate <pictures>, which set the ranges of the integers',
+    );
+  const { readInputs } = await import('./ghostify/pictures.js');
+  const { quantize } = await import('../quantize-network.js');
+  const { inputs } = await readInputs(calibrate, graph, calibrationPictures, false);
+  const { network } = await quantize(graph, content.weights, { calibration: inputs });
+  return { graph: network.graph, weights: network, description: `${description}, in int8` };
 }
 
 function report(out: string, { manifest, files }: Shipped): object {
@@ -97,6 +134,8 @@ function printReport(out: string, description: string, { manifest, files }: Ship
   const { bold, dim } = outColors;
   const what: Record<string, string> = {
     'model.weights': `weights, ${manifest.precision}`,
+    'model.relaxed.weights': 'weights, int8, for relaxed SIMD',
+    'model.simd.weights': 'weights, int8, for SIMD',
     'model.js': 'loader: classify(picture)',
     'model.d.ts': 'types',
     'model.thread.js': 'worker of the threads',

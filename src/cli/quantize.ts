@@ -56,7 +56,7 @@ export const registerQuantize: Register = (program, act) => {
     .addHelpText(
       'after',
       `
-classify, eval, bench and inspect take the file; what changes weights (train, ghostify, convert) does not. Measure what
+classify, eval, bench, build and inspect take the file; what changes weights (train, ghostify, convert) does not. Measure what
 the rounding costs with "ghostnet eval" on both files. The noisiest values are listed: 20 dB and more are harmless.
 
 Examples:

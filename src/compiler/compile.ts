@@ -172,13 +172,13 @@ function weightImage(program: Program): Uint8Array {
 
 /** Neighbouring weights of the same type as one run; gaps of the alignment belong to the weights before. */
 function weightRuns({ weights, weightBytes }: Program): WeightRun[] {
-  const runs: { floats: boolean; bytes: number }[] = [];
+  const runs: { type: WeightRun['type']; bytes: number }[] = [];
   weights.forEach(({ offset, data }, i) => {
-    const floats = data instanceof Float32Array;
+    const type = data instanceof Float32Array ? 'f32' : data instanceof Int16Array ? 'i16' : 'bytes';
     const bytes = (weights[i + 1]?.offset ?? weightBytes) - offset;
     const last = runs.at(-1);
-    if (last?.floats === floats) last.bytes += bytes;
-    else runs.push({ floats, bytes });
+    if (last?.type === type) last.bytes += bytes;
+    else runs.push({ type, bytes });
   });
   return runs;
 }

@@ -51,9 +51,9 @@ export interface Manifest {
   readonly steps: readonly ManifestStep[];
 }
 
-/** A run of packed weights that are all 32-bit floats, or all of other types. */
+/** A run of packed weights of one type. */
 export interface WeightRun {
-  readonly floats: boolean;
+  readonly type: 'f32' | 'i16' | 'bytes';
   readonly bytes: number;
 }
 
@@ -62,7 +62,7 @@ export interface CompiledModel {
   readonly wasm: Uint8Array;
   /** Packed weights, copied to `manifest.weightsAddress`. */
   readonly weights: Uint8Array;
-  /** Which of the weights are floats, from the first byte to the last; for storing them in 16 bits. */
+  /** What the weights are, from the first byte to the last; for storing them in fewer bytes. */
   readonly weightRuns?: readonly WeightRun[];
   readonly manifest: Manifest;
 }

@@ -91,7 +91,7 @@ export function loadModel(bytes: Uint8Array, options: FiniteOptions = {}): Model
   if (isQuantizedMetadata(file.metadata))
     throw new FormatError(
       'MODEL_QUANTIZED',
-      'model file: its weights are int8, which can be run (classify, eval, bench) but not changed; take the file that it was made of',
+      'model file: its weights are int8, which can be run (classify, eval, bench, build) but not changed; take the file that it was made of',
     );
   const graph = fromJson(json);
   const weights = new Map<string, Tensor>();

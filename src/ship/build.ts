@@ -3,23 +3,33 @@
  * a web component and a page that shows them. Pure: writes nothing (see node/write-folder.ts). The JavaScript comes
  * from `Assets`, which scripts/build.mjs bundles.
  */
-import { compile, pictureMemory } from '../compiler/compile.js';
-import type { CompiledModel } from '../compiler/compiled-model.js';
+import { type CompileOptions, compile, compileQuantized, pictureMemory } from '../compiler/compile.js';
+import type { CompiledModel, WeightRun } from '../compiler/compiled-model.js';
 import { rangeError } from '../errors.js';
 import { numberToFloat16 } from '../formats/float16.js';
 import { classifierShape, usualPreprocessing } from '../graph/classifier.js';
 import { type Graph, nodeMap, type Preprocessing, type Weights } from '../graph/graph.js';
 import { foldBatchNorm } from '../passes/fold-batch-norm.js';
-import { headerBytes, type ShippedManifest, type ShippedVariant } from './loader/manifest.js';
+import type { QuantizedNetwork } from '../passes/quantize/network.js';
+import {
+  headerBytes,
+  type ShippedManifest,
+  type ShippedVariant,
+  type ShippedWeights,
+  type StoredAs,
+} from './loader/manifest.js';
 import { loaderText, threadText, typesText } from './texts.js';
 
-export type ShipPrecision = 'f32' | 'f16';
+export type ShipPrecision = 'f32' | 'f16' | 'int8';
 
-/** How weights may be stored. */
-export const shipPrecisions: readonly ShipPrecision[] = ['f32', 'f16'];
+/** How weights may be stored; in int8 the network also computes so. */
+export const shipPrecisions: readonly ShipPrecision[] = ['f32', 'f16', 'int8'];
 
 export interface ShipOptions {
-  /** How weights are stored; 16 bits halve the download and are widened when loaded. Default 'f16'. */
+  /**
+   * How weights are stored; 16 bits halve the download and are widened when loaded. Default 'f16'; a quantised network is
+   * always 'int8'.
+   */
   readonly precision?: ShipPrecision;
   /** Everything inside model.js. Default false. */
   readonly inlineWeights?: boolean;
@@ -61,30 +71,47 @@ function signModule(wasm: Uint8Array, text: string): Uint8Array {
   return Uint8Array.from([...wasm, 0, content.length, ...content]);
 }
 
+/** How a run is stored: what is half as long without loss, or with `halves` in 16 bits. */
+function storedAs(
+  { type }: WeightRun,
+  image: DataView,
+  from: number,
+  bytes: number,
+  halves: boolean,
+): StoredAs {
+  if (type === 'f32') return halves ? 1 : 0;
+  if (type !== 'i16') return 0;
+  for (let i = 0; i < bytes; i += 2) {
+    const value = image.getInt16(from + i, true);
+    if (value !== (value << 24) >> 24) return 0;
+  }
+  return 2;
+}
+
 /** The stored weights without their header, and the runs in which they are stored. */
 function storeWeights(
-  { weights, weightRuns }: CompiledModel,
-  precision: ShipPrecision,
-): { bytes: Uint8Array; runs: (readonly [0 | 1, number])[] } {
-  const runs = (weightRuns ?? []).map(
-    ({ floats, bytes }) => [floats && precision === 'f16' ? 1 : 0, bytes] as const,
-  );
-  const bytes = new Uint8Array(runs.reduce((sum, [half, size]) => sum + (half ? size / 2 : size), 0));
-  const view = new DataView(bytes.buffer);
+  { weights, weightRuns = [] }: CompiledModel,
+  halves: boolean,
+): { bytes: Uint8Array; runs: (readonly [StoredAs, number])[] } {
   const image = new DataView(weights.buffer, weights.byteOffset, weights.byteLength);
+  const bytes = new Uint8Array(weights.length);
+  const view = new DataView(bytes.buffer);
+  const runs: (readonly [StoredAs, number])[] = [];
   let from = 0;
   let to = 0;
-  for (const [half, size] of runs) {
-    if (half)
-      for (let i = 0; i < size; i += 4, to += 2)
-        view.setUint16(to, numberToFloat16(image.getFloat32(from + i, true)), true);
-    else {
-      bytes.set(weights.subarray(from, from + size), to);
-      to += size;
-    }
+  for (const run of weightRuns) {
+    const { bytes: size } = run;
+    const stored = storedAs(run, image, from, size, halves);
+    runs.push([stored, size]);
+    if (stored === 0) bytes.set(weights.subarray(from, from + size), to);
+    else if (stored === 1)
+      for (let i = 0; i < size; i += 4)
+        view.setUint16(to + i / 2, numberToFloat16(image.getFloat32(from + i, true)), true);
+    else for (let i = 0; i < size; i += 2) view.setInt8(to + i / 2, image.getInt16(from + i, true));
     from += size;
+    to += stored === 0 ? size : size / 2;
   }
-  return { bytes, runs };
+  return { bytes: bytes.subarray(0, to), runs };
 }
 
 /** Largest weight that 16 bits hold. */
@@ -113,36 +140,45 @@ function checkPreprocessing(graph: Graph, preprocessing: Preprocessing): void {
     );
 }
 
+interface Variant {
+  readonly name: string;
+  readonly compiled: CompiledModel;
+}
+
 /**
- * Compiles every variant, best first. Their weights are the same. Without Winograd's scheme, whose packed weights are four
- * times as many: what a page downloads counts more.
+ * Compiles every variant, best first. Without Winograd's scheme, whose packed weights are four times as many: what a page
+ * downloads counts more.
  */
 function compileVariants(
   graph: Graph,
-  weights: Weights,
+  weights: Weights | QuantizedNetwork,
   threads: number,
-): { name: string; compiled: CompiledModel }[] {
+): readonly Variant[] {
   const counts = threads > 1 ? [threads, 1] : [1];
   return counts.flatMap((count) =>
-    [true, false].map((relaxed) => ({
-      name: `${relaxed ? 'relaxed' : 'simd'}${count > 1 ? '-threads' : ''}`,
-      compiled: compile(graph, weights, {
-        relaxed,
-        threads: count,
-        pictures: true,
-        narrow: !relaxed,
-        winograd: false,
-      }),
-    })),
+    [true, false].map((relaxed): Variant => {
+      const options: CompileOptions = { relaxed, threads: count, pictures: true, narrow: !relaxed };
+      return {
+        name: `${relaxed ? 'relaxed' : 'simd'}${count > 1 ? '-threads' : ''}`,
+        compiled: isQuantized(weights)
+          ? compileQuantized(weights, options)
+          : compile(graph, weights, { ...options, winograd: false }),
+      };
+    }),
   );
 }
 
-function describeVariant(name: string, { manifest }: CompiledModel): ShippedVariant {
-  const { relaxed, threads, pages, inputs, outputs } = manifest;
+function isQuantized(weights: Weights | QuantizedNetwork): weights is QuantizedNetwork {
+  return 'filters' in weights;
+}
+
+function describeVariant({ name, compiled }: Variant, weights: number): ShippedVariant {
+  const { relaxed, threads, pages, inputs, outputs } = compiled.manifest;
   return {
     name,
     relaxed,
     threads,
+    weights,
     pages,
     maximumPages: pages + pictureMemory / pageBytes,
     input: inputs[0]!.address,
@@ -150,29 +186,85 @@ function describeVariant(name: string, { manifest }: CompiledModel): ShippedVari
   };
 }
 
+interface StoredWeights {
+  readonly description: Omit<ShippedWeights, 'sha256'>;
+  /** Without the header. */
+  readonly bytes: Uint8Array;
+}
+
 /**
- * All files of the folder. Throws RangeError `NOT_A_CLASSIFIER`, `PREPROCESSING_UNSUPPORTED`, `FLOAT16_OVERFLOW` and
- * what `compile` throws.
+ * Weights as they are stored, and which of them each variant takes. Floats are packed alike for all modules; integers are
+ * packed as the instruction set wants them.
+ */
+function storeAll(
+  variants: readonly Variant[],
+  precision: ShipPrecision,
+): { readonly stored: readonly StoredWeights[]; readonly takes: readonly number[] } {
+  const groups = precision === 'int8' ? ['relaxed', 'simd'] : [''];
+  const groupOf = ({ name }: Variant): number =>
+    Math.max(
+      0,
+      groups.findIndex((group) => group !== '' && name.startsWith(group)),
+    );
+  const stored = groups.map((group, index): StoredWeights => {
+    const { compiled } = variants.find((variant) => groupOf(variant) === index) as Variant;
+    const { bytes, runs } = storeWeights(compiled, precision === 'f16');
+    const description = {
+      file: group === '' ? 'model.weights' : `model.${group}.weights`,
+      header: group,
+      bytes: headerBytes + bytes.length,
+      address: compiled.manifest.weightsAddress,
+      imageBytes: compiled.weights.length,
+      runs,
+    };
+    return { description, bytes };
+  });
+  return { stored, takes: variants.map(groupOf) };
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/**
+ * All files of the folder, of float weights or of a quantised network (`graph` is then its own). Throws RangeError
+ * `NOT_A_CLASSIFIER`, `PREPROCESSING_UNSUPPORTED`, `FLOAT16_OVERFLOW`, `BAD_PRECISION` and what `compile` throws.
  */
 export async function shipModel(
   graph: Graph,
-  weights: Weights,
+  weights: Weights | QuantizedNetwork,
   assets: Assets,
   sha256: Sha256,
   options: ShipOptions = {},
 ): Promise<Shipped> {
-  const { precision = 'f16', inlineWeights = false, threads = 1 } = options;
+  const { inlineWeights = false, threads = 1 } = options;
+  const precision = options.precision ?? (isQuantized(weights) ? 'int8' : 'f16');
+  if (isQuantized(weights) !== (precision === 'int8'))
+    throw rangeError(
+      'BAD_PRECISION',
+      `build "${graph.name}": precision ${precision} of ${isQuantized(weights) ? 'a quantised network, expected int8' : 'float weights; quantise them first'}`,
+    );
   const { width, height, classes } = classifierShape(graph, 'build');
   const preprocessing = graph.meta.preprocessing ?? usualPreprocessing(height, width);
   checkPreprocessing(graph, preprocessing);
-  if (precision === 'f16') checkHalf(graph, weights);
+  if (precision === 'f16' && !isQuantized(weights)) checkHalf(graph, weights);
   const variants = compileVariants(graph, weights, threads);
-  const { compiled } = variants[0]!;
-  const stored = storeWeights(compiled, precision);
-  const id = hex(await sha256(stored.bytes)).slice(0, 32);
-  const weightsFile = new Uint8Array(headerBytes + stored.bytes.length);
-  weightsFile.set(ascii(`ghostnet ${id}`.padEnd(headerBytes)));
-  weightsFile.set(stored.bytes, headerBytes);
+  const { stored, takes } = storeAll(variants, precision);
+  const id = hex(await sha256(concatenate(stored.map(({ bytes }) => bytes)))).slice(0, 32);
+  const weightsFiles = new Map<string, Uint8Array>();
+  const described: ShippedWeights[] = [];
+  for (const { description, bytes } of stored) {
+    const header = `ghostnet ${id} ${description.header}`.trimEnd();
+    const file = concatenate([ascii(header.padEnd(headerBytes)), bytes]);
+    weightsFiles.set(description.file, file);
+    described.push({ ...description, header, sha256: hex(await sha256(file)) });
+  }
   const manifest: ShippedManifest = {
     version: 1,
     name: graph.name,
@@ -184,15 +276,9 @@ export async function shipModel(
     labels: graph.meta.labels ?? options.labels ?? [],
     preprocessing,
     softmax: nodeMap(graph).get(graph.outputs[0]!)?.kind === 'softmax',
-    weights: {
-      bytes: weightsFile.length,
-      sha256: hex(await sha256(weightsFile)),
-      address: compiled.manifest.weightsAddress,
-      imageBytes: compiled.weights.length,
-      runs: stored.runs,
-    },
-    variants: variants.map(({ name, compiled }) => describeVariant(name, compiled)),
-    control: compiled.manifest.control,
+    weights: described,
+    variants: variants.map((variant, i) => describeVariant(variant, takes[i] as number)),
+    control: (variants[0] as Variant).compiled.manifest.control,
   };
   const modules = new Map(
     variants.map(({ name, compiled }) => [name, signModule(compiled.wasm, `${id} ${name}`)] as const),
@@ -200,10 +286,10 @@ export async function shipModel(
   const files = new Map<string, Uint8Array | string>();
   if (!inlineWeights) {
     for (const [name, wasm] of modules) files.set(`model.${name}.wasm`, wasm);
-    files.set('model.weights', weightsFile);
+    for (const [name, bytes] of weightsFiles) files.set(name, bytes);
   }
   if (threads > 1) files.set('model.thread.js', threadText());
-  const inline = inlineWeights ? { modules, weights: weightsFile } : undefined;
+  const inline = inlineWeights ? { modules, weights: weightsFiles } : undefined;
   files.set('model.js', loaderText(manifest, assets.loader, inline));
   files.set('model.d.ts', typesText(manifest));
   files.set('ghost-classifier.js', assets.component);

@@ -7,7 +7,8 @@ import type { ShippedManifest } from './loader/manifest.js';
 
 export interface Inline {
   readonly modules: ReadonlyMap<string, Uint8Array>;
-  readonly weights: Uint8Array;
+  /** By file name. */
+  readonly weights: ReadonlyMap<string, Uint8Array>;
 }
 
 function toBase64(bytes: Uint8Array): string {
@@ -27,6 +28,10 @@ export function loaderText(manifest: ShippedManifest, loader: string, inline: In
     const bytes = inline?.modules.get(name);
     return `    ${JSON.stringify(name)}: () => ${bytes ? content(bytes) : address(`model.${name}.wasm`)},`;
   });
+  const weights = manifest.weights.map(({ file }) => {
+    const bytes = inline?.weights.get(file);
+    return `    ${JSON.stringify(file)}: () => ${bytes ? content(bytes) : address(file)},`;
+  });
   const threads = manifest.variants.some((variant) => variant.threads > 1);
   return `/**
  * ${manifest.name}, made by "ghostnet build" (pair ${manifest.id}).
@@ -39,7 +44,9 @@ const files = {
   module: (name) => ({
 ${modules.join('\n')}
   })[name](),
-  weights: () => ${inline ? content(inline.weights) : address('model.weights')},${
+  weights: (name) => ({
+${weights.join('\n')}
+  })[name](),${
     threads
       ? `
   worker: () => new Worker(new URL('./model.thread.js', import.meta.url), { type: 'module' }),
@@ -97,7 +104,7 @@ export interface Prediction {
 export interface LoadOptions {
   /** A ready module (where only precompiled ones are allowed), its bytes or address. Default: the best one of this folder. */
   readonly module?: WebAssembly.Module | BufferSource | URL | string;
-  /** The weights' bytes or address. Default: model.weights beside model.js. */
+  /** The weights' bytes or address. Default: the module's own in this folder. */
   readonly weights?: BufferSource | URL | string;
   /** False: one thread, also where there could be more. */
   readonly threads?: boolean;

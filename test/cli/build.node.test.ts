@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createModel, type Graph, initializeWeights } from '../../src/index.js';
 import { writeModelFile } from '../../src/node.js';
 import { ghostnet } from './run-command.js';
+import { drawCifar10 } from './training-fixtures.js';
 
 let folder: string;
 const at = (name: string): string => join(folder, name);
@@ -62,6 +63,33 @@ describe('ghostnet build', () => {
     expect(ratio).toBeLessThan(0.51);
   });
 
+  it('makes int8 of pictures, or takes an int8 file as it is: the same folder', async () => {
+    await drawCifar10(at('cifar'), 12);
+    const calibrate = ['--calibrate', at('cifar')];
+    const made = await ghostnet([
+      ...['build', at('model.safetensors'), '--out', at('int8'), '--precision', 'int8', '--json'],
+      ...calibrate,
+    ]);
+    expect([made.code, made.stderr]).toEqual([0, '']);
+    const { files, precision } = JSON.parse(made.stdout) as {
+      precision: string;
+      files: { name: string; bytes: number }[];
+    };
+    expect(precision).toBe('int8');
+    const named = files.map(({ name }) => name);
+    expect(named).toEqual(expect.arrayContaining(['model.simd.weights', 'model.relaxed.weights']));
+    await ghostnet([
+      ...['quantize', at('model.safetensors'), '--data', at('cifar'), '--out', at('int8.safetensors')],
+    ]);
+    const again = await ghostnet(['build', at('int8.safetensors'), '--out', at('int8-file'), '--json']);
+    expect((JSON.parse(again.stdout) as { files: unknown }).files).toEqual(files);
+    const refused = await ghostnet([
+      ...['build', at('int8.safetensors'), '--out', at('x'), '--precision', 'f16'],
+    ]);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/is an int8 file/);
+  });
+
   it('serves the folder until Ctrl-C', async () => {
     let page: Promise<Response> | undefined;
     const { code, stdout } = await ghostnet(['build', '--out', at('served'), '--serve'], {
@@ -82,7 +110,13 @@ describe('ghostnet build', () => {
 
   it.each([
     ['no folder', ['build', 'model.safetensors'], 2, '--out'],
-    ['a precision that does not exist', ['build', '--out', 'x', '--precision', 'f8'], 2, 'f32 or f16'],
+    ['a precision that does not exist', ['build', '--out', 'x', '--precision', 'f8'], 2, 'f32, f16, int8'],
+    [
+      'int8 without pictures',
+      ['build', 'model.safetensors', '--out', 'x', '--precision', 'int8'],
+      2,
+      '--calibrate',
+    ],
     ['a file that is not there', ['build', 'missing.safetensors', '--out', 'x'], 1, 'UNKNOWN_MODEL'],
     [
       'preprocessing that cannot be shipped',

@@ -4,12 +4,15 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compile } from '../../src/compiler/compile.js';
 import type { CompiledModel } from '../../src/compiler/compiled-model.js';
+import { createQuantizedNetwork } from '../../src/create-network.js';
 import { rgbaToRgb } from '../../src/data/picture.js';
 import { preprocess } from '../../src/data/preprocess.js';
 import { float16ToNumber, numberToFloat16 } from '../../src/formats/float16.js';
 import type { Graph, Preprocessing, Weights } from '../../src/graph/graph.js';
 import { initializeWeights } from '../../src/models/initialize.js';
 import { createModel } from '../../src/models/registry.js';
+import type { QuantizedNetwork } from '../../src/passes/quantize/network.js';
+import { quantize } from '../../src/quantize-network.js';
 import { instantiate } from '../../src/runtime/network.js';
 import type { RawPixels } from '../../src/ship/loader/pixels.js';
 
@@ -59,8 +62,8 @@ function rounded({ weights, weightRuns, ...rest }: CompiledModel): CompiledModel
   const image = weights.slice();
   const view = new DataView(image.buffer);
   let at = 0;
-  for (const { floats, bytes } of weightRuns ?? []) {
-    if (floats)
+  for (const { type, bytes } of weightRuns ?? []) {
+    if (type === 'f32')
       for (let i = at; i < at + bytes; i += 4)
         view.setFloat32(i, float16ToNumber(numberToFloat16(view.getFloat32(i, true))), true);
     at += bytes;
@@ -68,12 +71,29 @@ function rounded({ weights, weightRuns, ...rest }: CompiledModel): CompiledModel
   return { ...rest, weights: image };
 }
 
+function preparedPicture(): Float32Array {
+  const { width, height, data } = formulaPicture();
+  return preprocess(rgbaToRgb(width, height, data), preprocessing, 32, 32);
+}
+
+/** The small classifier in int8, calibrated on the drawn picture. */
+export async function quantizedClassifier(): Promise<QuantizedNetwork> {
+  const { graph, weights } = smallClassifier();
+  return (await quantize(graph, weights, { calibration: [preparedPicture()] })).network;
+}
+
+export async function quantizedScores(quantized: QuantizedNetwork): Promise<number[]> {
+  const network = await createQuantizedNetwork(quantized);
+  const scores = network.run(preparedPicture());
+  network.dispose();
+  return [...scores];
+}
+
 /** What the network says of it, by this package's own preprocessing and runtime. */
 export async function expectedScores(graph: Graph, weights: Weights, half = false): Promise<number[]> {
-  const { width, height, data } = formulaPicture();
   const compiled = compile(graph, weights, { winograd: false });
   const network = await instantiate(half ? rounded(compiled) : compiled);
-  const scores = network.run(preprocess(rgbaToRgb(width, height, data), preprocessing, 32, 32));
+  const scores = network.run(preparedPicture());
   network.dispose();
   return [...scores];
 }

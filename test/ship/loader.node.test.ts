@@ -19,6 +19,8 @@ import {
   formulaPicture,
   labels,
   pictureFormula,
+  quantizedClassifier,
+  quantizedScores,
   smallClassifier,
   worst,
 } from './folder.js';
@@ -33,6 +35,7 @@ const root = mkdtempSync(join(tmpdir(), 'ghostnet-ship-'));
 const picture = formulaPicture();
 let expected: readonly number[];
 let expectedHalf: readonly number[];
+let expectedInt8: readonly number[];
 let copies = 0;
 
 const open = (folder: string): Promise<ModelFile> => import(pathToFileURL(join(folder, 'model.js')).href);
@@ -54,7 +57,11 @@ beforeAll(async () => {
   await write(join(root, 'f32'), graph, weights, { precision: 'f32' });
   await write(join(root, 'f16'), graph, weights, { precision: 'f16', threads: 2 });
   await write(join(root, 'inline'), graph, weights, { precision: 'f16', inlineWeights: true });
+  const quantized = await quantizedClassifier();
+  await write(join(root, 'int8'), quantized.graph, quantized, { threads: 2 });
+  await write(join(root, 'int8-inline'), quantized.graph, quantized, { inlineWeights: true });
   expected = await expectedScores(graph, weights);
+  expectedInt8 = await quantizedScores(quantized);
   expectedHalf = await expectedScores(graph, weights, true);
 }, 60_000);
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -73,6 +80,48 @@ describe('a shipped network', () => {
       model.dispose();
     }
     expect(worst(expectedHalf, expected)).toBeGreaterThan(0);
+  });
+
+  it('gives the scores of the integers, the same with either instruction set, inside model.js or beside it', async () => {
+    const program = `import { load } from './model.js';
+      const model = await load();
+      console.log(model.relaxed, JSON.stringify([...(await model.scores(${pictureFormula}))]));
+      model.dispose();`;
+    const newer = findNewerNode() as { path?: string; reason?: string };
+    if (!newer.path) console.warn(`SKIPPED: int8 on a newer Node: ${newer.reason}`);
+    const answers = ['int8', 'int8-inline'].flatMap((folder) =>
+      [process.execPath, newer.path ?? process.execPath].map((node) => {
+        writeFileSync(join(root, folder, 'program.mjs'), program);
+        const { stdout, stderr } = spawnSync(node, ['program.mjs'], {
+          cwd: join(root, folder),
+          encoding: 'utf8',
+        });
+        expect(stderr).toBe('');
+        const [relaxed, scores] = stdout.split(' ') as [string, string];
+        return { relaxed: relaxed === 'true', scores: JSON.parse(scores) as number[] };
+      }),
+    );
+    if (newer.path) expect(answers[1]?.relaxed).toBe(true);
+    const scale = Math.max(...expected.map(Math.abs));
+    for (const { scores } of answers) {
+      expect(scores).toEqual(answers[0]?.scores);
+      // the module's preprocessing may differ in its last bit, and so one pixel by a step
+      expect(worst(scores, expectedInt8)).toBeLessThan(0.02 * scale);
+      expect(worst(scores, expected)).toBeLessThan(0.2 * scale);
+    }
+    const bytes = (name: string): number => readFileSync(join(root, name)).length;
+    const weights = ['int8/model.simd.weights', 'int8/model.relaxed.weights'].map(bytes);
+    expect(Math.max(...weights)).toBeLessThan(0.45 * bytes('f32/model.weights'));
+    // a ready module takes its own weights, and says so when it gets the other's
+    const folder = join(root, 'int8');
+    const { load } = await open(folder);
+    const module = new WebAssembly.Module(readFileSync(join(folder, 'model.simd.wasm')));
+    const read = (kind: string): Uint8Array<ArrayBuffer> =>
+      Uint8Array.from(readFileSync(join(folder, `model.${kind}.weights`)));
+    const model = await load({ module, weights: read('simd') });
+    expect([...(await model.scores(picture))]).toEqual(answers[0]?.scores);
+    model.dispose();
+    expect(await codeOf(load({ module, weights: read('relaxed') }))).toBe('PAIR_MISMATCH');
   });
 
   it('runs on two threads, with the same bits', async () => {

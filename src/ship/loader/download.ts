@@ -3,7 +3,7 @@
  * model.js, and makes sure that they are whole and belong together. Runs nothing.
  */
 import { ModelError } from './errors.js';
-import { headerBytes, type ShippedManifest, type ShippedVariant } from './manifest.js';
+import { headerBytes, type ShippedManifest, type ShippedVariant, type ShippedWeights } from './manifest.js';
 
 export interface Progress {
   /** Bytes of the weights so far, and in all. */
@@ -92,18 +92,17 @@ const hex = (bytes: ArrayBuffer): string =>
   [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
 /** Throws PAIR_MISMATCH or WEIGHTS_DAMAGED. The hash needs a secure context; the rest does not. */
-export async function checkWeights(manifest: ShippedManifest, bytes: Bytes): Promise<void> {
-  const { id, weights } = manifest;
+export async function checkWeights(weights: ShippedWeights, bytes: Bytes): Promise<void> {
   const header = String.fromCharCode(...bytes.subarray(0, headerBytes)).trimEnd();
   if (!header.startsWith('ghostnet '))
     throw new ModelError(
       'WEIGHTS_DAMAGED',
       'the weights do not begin as a weights file does; is it another file?',
     );
-  if (header !== `ghostnet ${id}`)
+  if (header !== weights.header)
     throw new ModelError(
       'PAIR_MISMATCH',
-      'the weights belong to another model.js; deploy all files of one "ghostnet build" together',
+      'the weights belong to another model.js or module; deploy all files of one "ghostnet build" together',
     );
   if (bytes.length !== weights.bytes)
     throw new ModelError(
@@ -137,10 +136,11 @@ export interface DownloadOptions {
 /** The checked bytes of the weights file. */
 export async function downloadWeights(
   manifest: ShippedManifest,
+  weights: ShippedWeights,
   url: URL | string,
   { cache, signal, onProgress }: DownloadOptions,
 ): Promise<Bytes> {
-  const total = manifest.weights.bytes;
+  const total = weights.bytes;
   const report = (loaded: number): void => onProgress?.({ loaded, total });
   report(0);
   const store = cache && !/^(file|data|blob):/.test(String(url)) ? await openCache(manifest) : undefined;
@@ -148,13 +148,13 @@ export async function downloadWeights(
   if (kept)
     try {
       const bytes = await readAll(kept, url, total, report);
-      await checkWeights(manifest, bytes);
+      await checkWeights(weights, bytes);
       return bytes;
     } catch {
       await store?.delete(url);
     }
   const bytes = await readAll(await request(url, signal), url, total, report);
-  await checkWeights(manifest, bytes);
+  await checkWeights(weights, bytes);
   await store?.put(url, new Response(bytes)).catch(() => {});
   return bytes;
 }

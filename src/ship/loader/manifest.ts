@@ -4,12 +4,14 @@
  */
 import type { Preprocessing } from '../../graph/graph.js';
 
-/** One compiled module of the folder. All share the weights. */
+/** One compiled module of the folder. */
 export interface ShippedVariant {
   /** `simd`, `relaxed`, `simd-threads` or `relaxed-threads`: part of the file's name, and written in the module. */
   readonly name: string;
   readonly relaxed: boolean;
   readonly threads: number;
+  /** Index of its weights: f32 and f16 have one file for all modules, int8 one for each instruction set. */
+  readonly weights: number;
   /** Memory in pages of 64 KiB at the start, and the most that it may grow to for a picture. */
   readonly pages: number;
   readonly maximumPages: number;
@@ -19,6 +21,9 @@ export interface ShippedVariant {
 }
 
 export interface ShippedWeights {
+  readonly file: string;
+  /** What its header says: "ghostnet", the pair's id, and which weights where there are several. */
+  readonly header: string;
   /** Bytes of the file, header included. */
   readonly bytes: number;
   /** SHA-256 of the file in hexadecimal. */
@@ -26,9 +31,12 @@ export interface ShippedWeights {
   /** Address in memory, and bytes there. */
   readonly address: number;
   readonly imageBytes: number;
-  /** Runs of [stored in 16 bits (1) or as they are (0), bytes in memory], in order. */
-  readonly runs: readonly (readonly [half: 0 | 1, bytes: number])[];
+  /** Runs of [how they are stored, bytes in memory], in order. */
+  readonly runs: readonly (readonly [stored: StoredAs, bytes: number])[];
 }
+
+/** As they are (0), 32-bit floats in 16 bits (1), or 16-bit integers in 8 bits (2). The last two are half as long. */
+export type StoredAs = 0 | 1 | 2;
 
 export interface ShippedManifest {
   readonly version: 1;
@@ -44,7 +52,7 @@ export interface ShippedManifest {
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
   readonly softmax: boolean;
-  readonly weights: ShippedWeights;
+  readonly weights: readonly ShippedWeights[];
   /** Best first. */
   readonly variants: readonly ShippedVariant[];
   /** Addresses of the words through which threads talk. */
@@ -63,7 +71,7 @@ export const headerBytes = 64;
 export interface ShippedFiles {
   /** The address of a variant's module. */
   readonly module: (name: string) => URL | string;
-  readonly weights: () => URL | string;
+  readonly weights: (file: string) => URL | string;
   /** Starts a thread's worker in a browser. */
   readonly worker?: () => Worker;
   /** The address of the worker's file, for Node. */

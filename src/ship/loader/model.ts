@@ -13,7 +13,13 @@ import {
   variantOf,
 } from './download.js';
 import { ModelError } from './errors.js';
-import { headerBytes, type ShippedFiles, type ShippedManifest, type ShippedVariant } from './manifest.js';
+import {
+  headerBytes,
+  type ShippedFiles,
+  type ShippedManifest,
+  type ShippedVariant,
+  type ShippedWeights,
+} from './manifest.js';
 import { openPixels, type Picture } from './pixels.js';
 import { type PictureKernels, writeInput } from './preprocess.js';
 import { type EndThread, startThreads } from './threads.js';
@@ -27,7 +33,7 @@ export interface Prediction {
 export interface LoadOptions {
   /** The module itself, its bytes or its address. Default: the best one beside model.js for this engine. */
   readonly module?: WebAssembly.Module | BufferSource | URL | string;
-  /** The weights file's bytes or its address. Default: model.weights beside model.js. */
+  /** The weights file's bytes or its address. Default: the module's own beside model.js. */
   readonly weights?: BufferSource | URL | string;
   /** False: one thread also where the build and the page have more. */
   readonly threads?: boolean;
@@ -154,9 +160,9 @@ export class Model {
   }
 }
 
-/** Copies the weights to their place and widens what is stored in 16 bits. */
+/** Copies the weights to their place and widens what is stored in half of its bits. */
 function placeWeights(
-  { weights }: ShippedManifest,
+  weights: ShippedWeights,
   bytes: Uint8Array,
   memory: WebAssembly.Memory,
   widen: Exports['widen'],
@@ -166,10 +172,12 @@ function placeWeights(
   // the stored bytes end where the image ends: every run is then read before it is overwritten
   let from = to + weights.imageBytes - (bytes.length - headerBytes);
   all.set(bytes.subarray(headerBytes), from);
-  for (const [half, size] of weights.runs) {
-    if (half) widen(from, to, size / 16);
+  for (const [stored, size] of weights.runs) {
+    if (stored === 1) widen(from, to, size / 16);
+    else if (stored === 2)
+      new Int16Array(memory.buffer, to, size / 2).set(new Int8Array(memory.buffer, from, size / 2));
     else if (from !== to) all.copyWithin(to, from, from + size);
-    from += half ? size / 2 : size;
+    from += stored ? size / 2 : size;
     to += size;
   }
 }
@@ -178,15 +186,19 @@ async function start(
   manifest: ShippedManifest,
   files: ShippedFiles,
   module: WebAssembly.Module,
+  variant: ShippedVariant,
   weights: Uint8Array,
 ): Promise<Model> {
-  const variant = variantOf(module, manifest);
   const { pages, maximumPages, threads } = variant;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: maximumPages, shared: threads > 1 });
   const exports = (await WebAssembly.instantiate(module, { env: { memory } })).exports as unknown as Exports;
-  placeWeights(manifest, weights, memory, exports.widen);
+  placeWeights(weightsOf(manifest, variant), weights, memory, exports.widen);
   const ends = await startThreads(files, threads, { module, memory, control: manifest.control });
   return new Model(manifest, variant, exports, memory, ends);
+}
+
+function weightsOf({ weights }: ShippedManifest, variant: ShippedVariant): ShippedWeights {
+  return weights[variant.weights] as ShippedWeights;
 }
 
 /** The variants that can run here, best first. Throws NO_SIMD. */
@@ -206,12 +218,14 @@ async function loadModel(
   options: LoadOptions,
 ): Promise<Model> {
   const { cache = true, signal, onProgress, threads = true } = options;
-  const given = options.weights ?? files.weights();
-  const inline = typeof given === 'string' && options.weights === undefined;
-  const bytes = async (): Promise<Uint8Array> => {
-    if (isAddress(given) && !inline) return downloadWeights(manifest, given, { cache, signal, onProgress });
+  const bytes = async (variant: ShippedVariant): Promise<Uint8Array> => {
+    const wanted = weightsOf(manifest, variant);
+    const given = options.weights ?? files.weights(wanted.file);
+    const inline = typeof given === 'string' && options.weights === undefined;
+    if (isAddress(given) && !inline)
+      return downloadWeights(manifest, wanted, given, { cache, signal, onProgress });
     const content = inline ? fromBase64(given) : toBytes(given as BufferSource);
-    await checkWeights(manifest, content);
+    await checkWeights(wanted, content);
     onProgress?.({ loaded: content.length, total: content.length });
     return content;
   };
@@ -221,18 +235,20 @@ async function loadModel(
     return compileModule(() => WebAssembly.compile(source), 'the given module');
   };
   if (options.module !== undefined) {
-    const [weights, module] = await Promise.all([bytes(), moduleOf(options.module)]);
-    return start(manifest, files, module, weights);
+    const module = await moduleOf(options.module);
+    const variant = variantOf(module, manifest);
+    return start(manifest, files, module, variant, await bytes(variant));
   }
-  let weights: Promise<Uint8Array> | undefined;
+  const contents = new Map<number, Promise<Uint8Array>>();
   let failure: unknown;
-  for (const { name } of usable(manifest, threads)) {
-    const source = files.module(name);
-    weights ??= bytes();
+  for (const variant of usable(manifest, threads)) {
+    const source = files.module(variant.name);
+    const weights = contents.get(variant.weights) ?? bytes(variant);
+    contents.set(variant.weights, weights);
     const module = moduleOf(typeof source === 'string' ? fromBase64(source) : source);
     try {
       const [content, ready] = await Promise.all([weights, module]);
-      return await start(manifest, files, ready, content);
+      return await start(manifest, files, ready, variantOf(ready, manifest), content);
     } catch (error) {
       if (!(error instanceof ModelError) || error.code !== 'THREADS_FAILED') throw error;
       failure = error;

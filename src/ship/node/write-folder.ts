@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { EnvironmentError } from '../../errors.js';
 import { writeFileAtomically } from '../../formats/node/model-file.js';
 import type { Graph, Weights } from '../../graph/graph.js';
+import type { QuantizedNetwork } from '../../passes/quantize/network.js';
 import { type Assets, type ShipOptions, type Shipped, shipModel } from '../build.js';
 
 /** Where scripts/build.mjs puts them. */
@@ -30,7 +31,7 @@ async function readAssets(): Promise<Assets> {
 export async function writeShippedModel(
   folder: string,
   graph: Graph,
-  weights: Weights,
+  weights: Weights | QuantizedNetwork,
   options: ShipOptions = {},
 ): Promise<Shipped> {
   const sha256 = async (bytes: Uint8Array): Promise<Uint8Array> =>
