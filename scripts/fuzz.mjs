@@ -12,8 +12,8 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const usage = 'npm run fuzz -- [readers [SEED] | graphs [--from SEED] [--count N] [--out FILE]]';
 
 function vitest(file, env) {
-  const args = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'node', '--disable-console-intercept'];
-  const { status } = spawnSync(process.execPath, [...args, file], {
+  const args = ['run', file, '--project=node', '--disableConsoleIntercept'];
+  const { status } = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', ...args], {
     cwd: root,
     stdio: 'inherit',
     env: { ...process.env, GHOSTNET_LONG: '1', ...env },

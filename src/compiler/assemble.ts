@@ -5,6 +5,7 @@
  * main<t>(base, mayWait): `base` is the barrier counter's value when the run starts, the same for all threads;
  * `mayWait` 0 makes barriers spin only (a browser's main thread must not sleep).
  */
+import { emitDelay, seedDelays } from './delays.js';
 import { FunctionBuilder } from './emitter/function.js';
 import { ModuleBuilder } from './emitter/module.js';
 import type { Isa } from './kernels/kernel.js';
@@ -79,6 +80,8 @@ export interface AssembleOptions {
   readonly profile: boolean;
   /** Export the kernels of kernels/picture.ts, and let memory grow by so many pages. 0: neither. */
   readonly picturePages: number;
+  /** Seed of the delays before every call and barrier; undefined: none. Only for tests (delays.ts). */
+  readonly delays?: number | undefined;
 }
 
 export function assemble(schedule: Schedule, plan: MemoryPlan, options: AssembleOptions): Uint8Array {
@@ -87,6 +90,7 @@ export function assemble(schedule: Schedule, plan: MemoryPlan, options: Assemble
   const module = new ModuleBuilder();
   const barrier = threads > 1 ? module.add(emitBarrier()) : -1;
   const barriersPerImage = schedule.barriers + 1;
+  const delay = options.delays === undefined ? -1 : module.add(emitDelay());
 
   const pushOperand = (f: FunctionBuilder, operand: Operand, image: number): void => {
     if (operand.kind === 'none') f.i32Const(0);
@@ -107,8 +111,13 @@ export function assemble(schedule: Schedule, plan: MemoryPlan, options: Assemble
 
   for (let thread = 0; thread < threads; thread++) {
     const f = new FunctionBuilder(['i32', 'i32']);
-    const [image, count] = [f.local('i32'), f.local('i32')];
+    const [image, count, state] = [f.local('i32'), f.local('i32'), f.local('i32')];
+    const linger = (): void => {
+      if (options.delays !== undefined) f.get(state).call(delay).set(state);
+    };
+    if (options.delays !== undefined) seedDelays(f, { seed: options.delays, thread, base: 0, state });
     const wait = (number: number): void => {
+      linger();
       f.get(0)
         .i32Const(threads * (number + 1))
         .op('i32Add')
@@ -121,7 +130,10 @@ export function assemble(schedule: Schedule, plan: MemoryPlan, options: Assemble
       schedule.steps.forEach((step) => {
         if (threads > 1 && step.interval > interval) wait(interval);
         interval = step.interval;
-        for (const call of step.calls[thread] ?? []) pushCall(f, step, call, image);
+        for (const call of step.calls[thread] ?? []) {
+          linger();
+          pushCall(f, step, call, image);
+        }
       });
       if (threads > 1) wait(schedule.barriers);
     };

@@ -124,3 +124,13 @@ export function schedule(program: Program, threads: number): Schedule {
   });
   return { threads, steps, barriers: interval };
 }
+
+/** The schedule without its barrier `number` (from 0), for tests that must notice that. */
+export function omitBarrier(schedule: Schedule, number: number): Schedule {
+  const { steps, barriers } = schedule;
+  if (!(number >= 0 && number < barriers)) return schedule;
+  const without = steps.map((step) =>
+    step.interval > number ? { ...step, interval: step.interval - 1 } : step,
+  );
+  return { ...schedule, steps: without, barriers: barriers - 1 };
+}
