@@ -162,6 +162,15 @@ export class FunctionBuilder {
     return this;
   }
 
+  /** One 64-bit lane of the vector on the stack loaded from the address below it. */
+  loadLane64(lane: number, offset = 0): this {
+    this.#simdOpcode(87);
+    this.#code.unsigned(3);
+    this.#code.unsigned(offset);
+    this.#code.byte(lane);
+    return this;
+  }
+
   /** local += value. */
   increment(local: Local, value: number): this {
     return value === 0 ? this : this.get(local).i32Const(value).op('i32Add').set(local);

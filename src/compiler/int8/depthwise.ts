@@ -5,7 +5,7 @@ import { type Epilogue, hardOf } from '../../passes/quantize/arithmetic.js';
 import { filterOf } from '../../passes/quantize/constants.js';
 import type { QuantizedFilter } from '../../passes/quantize/network.js';
 import type { Int8DepthwiseSpec } from '../kernels/int8/depthwise.js';
-import { packInt8Depthwise } from '../kernels/int8/depthwise-plan.js';
+import { packInt8Depthwise, planSums, restOfBias, type SumPlan } from '../kernels/int8/depthwise-plan.js';
 import { packConstants } from '../kernels/int8/pack.js';
 import { quadSpan, relativePositions, type View } from '../layout.js';
 import { multiplied } from '../lower-depthwise.js';
@@ -32,6 +32,7 @@ function specOf(
   work: Omit<Int8DepthwiseWork, 'filter' | 'macs'>,
   size: Size,
   operation: Operation,
+  { groups, addsBias }: SumPlan,
 ): { readonly spec: Int8DepthwiseSpec; readonly border: Operand } {
   const relative = relativePositions(x.positions);
   const { zeroPoint } = context.scales(work.input);
@@ -58,15 +59,26 @@ function specOf(
       residual: operation.residual !== null,
       borderStride: same ? 0 : pixels * context.element.pixelBytes,
       dual: false,
+      groups,
+      addsBias,
     },
   };
+}
+
+function sumsOf(
+  context: Int8Context,
+  { filter, kernel }: Pick<Int8DepthwiseWork, 'filter' | 'kernel'>,
+  { bias }: Epilogue,
+): SumPlan {
+  return planSums(filter.values, kernel[0] * kernel[1], bias, context.element);
 }
 
 /** Filters and constants of outputs c * multiplier + j for all c, at the stored places of c. */
 function packMultiple(
   context: Int8Context,
   { filter, multiplier }: Pick<Int8DepthwiseWork, 'filter' | 'multiplier'>,
-  epilogue: Epilogue,
+  whole: Epilogue,
+  sums: SumPlan,
   spec: Int8DepthwiseSpec,
   positions: Int32Array,
   quads: number,
@@ -74,10 +86,13 @@ function packMultiple(
 ): readonly [Operand, Operand] {
   const taps = spec.kernel[0] * spec.kernel[1];
   const stored = new Int8Array(quads * 4 * taps);
+  const start = new Int16Array(quads * 4);
   positions.forEach((position, c) => {
     const row = (c * multiplier + j) * taps;
     stored.set(filter.values.subarray(row, row + taps), position * taps);
+    start[position] = sums.start[c * multiplier + j] as number;
   });
+  const epilogue = restOfBias(whole, sums);
   const rows = Array.from(positions, (_, c) => c * multiplier + j);
   const pick = <T extends Int32Array | Float32Array>(values: T): T =>
     values.map((_, i) => (values[rows[i] ?? 0] ?? 0) as number).subarray(0, rows.length) as T;
@@ -91,7 +106,7 @@ function packMultiple(
   };
   const { program, isa } = context;
   return [
-    program.weights(packInt8Depthwise(stored, quads * 4, spec, isa)),
+    program.weights(packInt8Depthwise(stored, start, spec, isa)),
     program.weights(packConstants(constants, positions, quads)),
   ];
 }
@@ -109,10 +124,11 @@ export function lowerInt8Depthwise(
   const layout = multiplied(relative, work.multiplier, quads);
   const { out, residual } = placeOutput(context, operation, size, layout, quads * work.multiplier, [x]);
   const outFirst = quadSpan(out.positions).first;
-  const { spec, border } = specOf(context, x, work, size, operation);
   const { epilogue } = context.constants(operation);
+  const sums = sumsOf(context, work, epilogue);
+  const { spec, border } = specOf(context, x, work, size, operation, sums);
   const parts = Array.from({ length: work.multiplier }, (_, j): Part => {
-    const packed = packMultiple(context, work, epilogue, spec, relative, quads, j);
+    const packed = packMultiple(context, work, epilogue, sums, spec, relative, quads, j);
     return {
       spec,
       units: quads,
@@ -151,12 +167,13 @@ export function lowerInt8Ghost(
   const { out, residual } = placeOutput(context, operation, x, layout, quads * (1 + multiplier), [x]);
   const outFirst = quadSpan(out.positions).first;
   const work = { ...cheap, input, multiplier, filter: filterOf(context.network, cheap.name) };
-  const { spec, border } = specOf(context, x, work, x, operation);
   const { epilogue, intrinsic } = context.constants(operation);
+  const sums = sumsOf(context, work, epilogue);
+  const { spec, border } = specOf(context, x, work, x, operation, sums);
   const residualAt = (run: number): Operand =>
     residualOperand(context as LoweringContext, residual, run * quads);
   const parts = Array.from({ length: multiplier }, (_, j): Part => {
-    const packed = packMultiple(context, work, epilogue, spec, relative, quads, j);
+    const packed = packMultiple(context, work, epilogue, sums, spec, relative, quads, j);
     const dual = j === 0;
     return {
       spec: { ...spec, dual },

@@ -79,6 +79,16 @@ export function realFilter(operation: Operation, weights: Weights): RealFilter |
 }
 
 /**
+ * Least scale at which the sums of a depthwise filter fit 16 bits: the magnitudes' sum times 127 must span at most
+ * 2^16 - 2 steps, half a step a tap left for rounding. 0 for other filters, whose sums have 32 bits.
+ */
+function narrowScale(scaled: Float64Array, columns: number): number {
+  const limit = Math.floor((2 ** 16 - 3) / levels) - scaled.length / 2;
+  if (columns > 1 || limit < levels) return 0;
+  return scaled.reduce((sum, value) => sum + Math.abs(value), 0) / limit;
+}
+
+/**
  * `mean` is each input channel's mean over the calibration pictures: the shift that rounding the weights gives every
  * output on average is taken off its bias (Nagel et al. 2019, section 4.2). Undefined: no correction.
  */
@@ -102,7 +112,7 @@ export function quantizeFilter(
     }
     // a filter of zeros with a bias: the bias must still fit 32 bits
     const least = Math.max(Math.abs(bias[o] as number) / 2 ** 23, 1e-30);
-    const scale = Math.fround(Math.max(largest / levels, least));
+    const scale = Math.fround(Math.max(largest / levels, narrowScale(scaled, columns), least));
     scales[o] = scale;
     let error = 0;
     for (let i = 0; i < length; i++) {

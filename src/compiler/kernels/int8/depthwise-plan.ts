@@ -1,11 +1,15 @@
 /**
- * How a row of an int8 depthwise convolution is cut up. A lane of the dot product holds the taps of one channel, so a
- * block is a run of B input columns (4 or 2) turned on its side, and one block serves every output whose window
- * touches it, each with its taps at another place: a pattern. Decides what is loaded and multiplied; emits nothing.
+ * How an int8 depthwise convolution is cut up: units of taps that one multiplication serves, tiles of output pixels,
+ * and sums that fit 16 bits. Decides what is loaded, multiplied and widened where; emits nothing.
+ *
+ * A vector holds 16 bytes of a quad's row: four pixels with relaxed SIMD, two without. With relaxed SIMD a unit is two
+ * taps, whose products the dot product adds up; without it is one. A vector's sums are i16x8 of two pixels each.
  */
 import type { Padding, Pair } from '../../../graph/nodes.js';
+import type { Epilogue } from '../../../passes/quantize/arithmetic.js';
+import { levels } from '../../../passes/quantize/network.js';
 import { type Isa, keepsOrder } from '../kernel.js';
-import { elementOf } from './element.js';
+import { type Element, elementOf } from './element.js';
 
 export interface DepthwiseShape {
   readonly height: number;
@@ -18,100 +22,143 @@ export interface DepthwiseShape {
   readonly outWidth: number;
 }
 
-export interface Block {
-  /** First column relative to the tile's first window. */
+/** Row of the kernel, and columns of the input from the window's first. */
+export interface Tap {
+  readonly row: number;
   readonly column: number;
-  readonly uses: readonly { readonly output: number; readonly pattern: number }[];
 }
 
+/** Taps in row-major order, two by two with relaxed SIMD; the last may be alone. */
+export function tapUnits(
+  { kernel, dilation }: DepthwiseShape,
+  element: Element,
+): readonly (readonly Tap[])[] {
+  const taps = Array.from({ length: kernel[0] * kernel[1] }, (_, t) => ({
+    row: Math.floor(t / kernel[1]),
+    column: (t % kernel[1]) * dilation[1],
+  }));
+  const perUnit = element.bytes === 1 ? 2 : 1;
+  return Array.from({ length: Math.ceil(taps.length / perUnit) }, (_, unit) =>
+    taps.slice(unit * perUnit, (unit + 1) * perUnit),
+  );
+}
+
+/** Output pixels from `x` on; the last of the vectors may stand over the row's end. */
 export interface Tile {
-  /** First output column and number of outputs. */
   readonly x: number;
-  readonly m: number;
-  /** Whether some block reaches over the left or right border. */
+  readonly vectors: number;
+  readonly pixels: number;
+  /** Whether some vector that is loaded reaches over the left or right border. */
   readonly clipped: boolean;
-  readonly blocks: readonly Block[];
 }
 
-export interface DepthwisePlan {
-  readonly tiles: readonly Tile[];
-  /** Of each pattern, the column of a block's first element relative to the window's first. */
-  readonly patterns: readonly number[];
-}
-
-/** Columns of a block. */
-export function blockColumns(isa: Pick<Isa, 'relaxed'>): number {
-  return elementOf(isa).perWord;
-}
-
-export function depthwisePlan(shape: DepthwiseShape, isa: Isa): DepthwisePlan {
+export function rowTiles(shape: DepthwiseShape, most: number, element: Element): readonly Tile[] {
   const { kernel, stride, dilation, padding, outWidth, width } = shape;
-  const B = blockColumns(isa);
-  const span = (kernel[1] - 1) * dilation[1] + 1;
-  const most = span <= B && keepsOrder(isa) ? 8 : 4;
-  const patterns: number[] = [];
-  const pattern = (offset: number): number => {
-    const known = patterns.indexOf(offset);
-    return known >= 0 ? known : patterns.push(offset) - 1;
-  };
-  const touches = (offset: number): boolean =>
-    Array.from({ length: B }, (_, j) => offset + j).some(
-      (column) => column >= 0 && column < span && column % dilation[1] === 0,
-    );
-  const blocksOf = (m: number): Block[] => {
-    const blocks: { column: number; uses: { output: number; pattern: number }[] }[] = [];
-    for (let output = 0; output < m; output++) {
-      const start = output * stride[1];
-      if (span > B) continue;
-      let block = blocks.at(-1);
-      if (!block || start + span > block.column + B) {
-        block = { column: start, uses: [] };
-        blocks.push(block);
-      }
-      block.uses.push({ output, pattern: pattern(block.column - start) });
-    }
-    if (span <= B) return blocks;
-    for (let column = 0; column < (m - 1) * stride[1] + span; column += B) {
-      const uses = Array.from({ length: m }, (_, output) => ({ output, offset: column - output * stride[1] }))
-        .filter(({ offset }) => touches(offset))
-        .map(({ output, offset }) => ({ output, pattern: pattern(offset) }));
-      if (uses.length > 0) blocks.push({ column, uses });
-    }
-    return blocks;
-  };
+  const perVector = 16 / element.pixelBytes;
   const tiles: Tile[] = [];
-  for (let x = 0; x < outWidth; x += most) {
-    const m = Math.min(most, outWidth - x);
-    const blocks = blocksOf(m);
-    const base = x * stride[1] - padding[1];
-    const last = Math.max(...blocks.map(({ column }) => column));
-    tiles.push({ x, m, blocks, clipped: base < 0 || base + last + B > width });
+  for (let x = 0; x < outWidth; ) {
+    const pixels = Math.min(most * perVector, outWidth - x);
+    const vectors = Math.ceil(pixels / perVector);
+    const first = x * stride[1] - padding[1];
+    const last = first + (vectors * perVector - 1) * stride[1] + (kernel[1] - 1) * dilation[1];
+    tiles.push({ x, vectors, pixels, clipped: first < 0 || last >= width });
+    x += pixels;
   }
-  return { tiles, patterns };
+  return tiles;
 }
 
-/** Filters [C][kh*kw] in stored order (C a multiple of 4) to [C/4][kh][patterns][4][B]. */
+/** Vectors of a tile: engines that move loads ahead must hold all of a tile's. */
+export function tileVectors(isa: Isa, groups: readonly number[]): number {
+  return groups.length === 1 && keepsOrder(isa) ? 2 : 1;
+}
+
+/** How the sums stay exact in 16 bits. */
+export interface SumPlan {
+  /** Units of each sum of 16 bits; the sums of several groups are added in 32 bits. */
+  readonly groups: readonly number[];
+  /** Whether the bias is added in 32 bits; else it is in `start`. */
+  readonly addsBias: boolean;
+  /** What the sums of 16 bits start with, by output. */
+  readonly start: Int16Array;
+}
+
+/**
+ * The plan for filters [O][taps]. Sums may wrap on the way, only where they end counts: with steps of 0 to 127 that is
+ * between start - 127 * (sum of negative magnitudes) and start + 127 * (sum of positive weights).
+ */
+export function planSums(values: Int8Array, taps: number, bias: Int32Array, element: Element): SumPlan {
+  const outputs = bias.length;
+  const perUnit = element.bytes === 1 ? 2 : 1;
+  const units = Math.ceil(taps / perUnit);
+  const limit = 2 ** 15 - 1;
+  /** Least and most that units [from, to) of an output add up to. */
+  const reach = (output: number, from: number, to: number): readonly [number, number] => {
+    let [least, most] = [0, 0];
+    for (let t = from * perUnit; t < Math.min(taps, to * perUnit); t++) {
+      const value = (values[output * taps + t] as number) * levels;
+      if (value < 0) least += value;
+      else most += value;
+    }
+    return [least, most];
+  };
+  const all = Array.from(bias, (_, output) => reach(output, 0, units));
+  const inside = all.every(([least, most], o) => {
+    const start = bias[o] as number;
+    return start + least >= -limit && start + most <= limit;
+  });
+  if (inside) return { groups: [units], addsBias: false, start: Int16Array.from(bias) };
+  if (all.every(([least, most]) => most - least <= 2 * limit - 1)) {
+    const start = Int16Array.from(all, ([least, most]) => -Math.round((least + most) / 2));
+    return { groups: [units], addsBias: true, start };
+  }
+  const groups: number[] = [];
+  for (let from = 0; from < units; ) {
+    let to = from + 1;
+    const fits = (end: number): boolean =>
+      Array.from(bias.keys()).every((o) => {
+        const [least, most] = reach(o, from, end);
+        return least >= -limit && most <= limit;
+      });
+    while (to < units && fits(to + 1)) to++;
+    groups.push(to - from);
+    from = to;
+  }
+  return { groups, addsBias: true, start: new Int16Array(outputs) };
+}
+
+/** The epilogue with what the sums start with taken off its bias. */
+export function restOfBias(epilogue: Epilogue, { start }: SumPlan): Epilogue {
+  return { ...epilogue, bias: epilogue.bias.map((value, o) => value - (start[o] as number)) };
+}
+
+/**
+ * Filters [C][taps] in stored order (C a multiple of 4) to [C/4][1 + units][16 bytes], every vector for two pixels:
+ * what the sums start with, then units of [2][4] weights or [2][4][2] with relaxed SIMD.
+ */
 export function packInt8Depthwise(
   weights: Int8Array,
-  C: number,
+  start: Int16Array,
   shape: DepthwiseShape,
-  isa: Isa,
+  isa: Pick<Isa, 'relaxed'>,
 ): Int8Array | Int16Array {
-  const { kernel, dilation } = shape;
-  const { patterns } = depthwisePlan(shape, isa);
-  const B = blockColumns(isa);
-  const length = C * kernel[0] * patterns.length * B;
-  const packed = B === 4 ? new Int8Array(length) : new Int16Array(length);
-  let at = 0;
-  for (let quad = 0; quad < C; quad += 4)
-    for (let row = 0; row < kernel[0]; row++)
-      for (const offset of patterns)
-        for (let lane = 0; lane < 4; lane++)
-          for (let j = 0; j < B; j++, at++) {
-            const column = offset + j;
-            const tap = column / dilation[1];
-            if (column < 0 || column % dilation[1] !== 0 || tap >= kernel[1]) continue;
-            packed[at] = weights[((quad + lane) * kernel[0] + row) * kernel[1] + tap] as number;
-          }
+  const element = elementOf(isa);
+  const units = tapUnits(shape, element);
+  const taps = shape.kernel[0] * shape.kernel[1];
+  const quads = start.length / 4;
+  const perUnit = element.bytes === 1 ? 2 : 1;
+  const bytes = new ArrayBuffer(quads * (1 + units.length) * 16);
+  const packed = element.bytes === 1 ? new Int8Array(bytes) : new Int16Array(bytes);
+  const starts = new Int16Array(bytes);
+  for (let quad = 0; quad < quads; quad++) {
+    const base = quad * (1 + units.length);
+    for (let lane = 0; lane < 8; lane++) {
+      const c = quad * 4 + (lane & 3);
+      starts[base * 8 + lane] = start[c] as number;
+      for (let t = 0; t < taps; t++)
+        packed[((base + 1 + Math.floor(t / perUnit)) * 8 + lane) * perUnit + (t % perUnit)] = weights[
+          c * taps + t
+        ] as number;
+    }
+  }
   return packed;
 }

@@ -1,26 +1,32 @@
 /**
- * The int8 depthwise convolution, any kernel, stride, padding and dilation. Rows above and below the map are read from
- * a row of zero points; columns beside it are put in while a block is turned. The dual form also writes the intrinsic
- * maps of a Ghost module, rescaled, with a residual: both halves in one pass.
+ * The int8 depthwise convolution, any kernel, stride, padding and dilation, in sums of 16 bits (depthwise-plan.ts says
+ * why they are exact). Rows above and below the map are read from a row of zero points. The dual form also writes the
+ * intrinsic maps of a Ghost module, rescaled, with a residual: both halves in one pass.
  */
 import type { Hard } from '../../../passes/quantize/arithmetic.js';
 import { FunctionBuilder, type Local } from '../../emitter/function.js';
-import { type Isa, keepsOrder } from '../kernel.js';
-import { blockColumns, type DepthwiseShape, depthwisePlan, type Tile } from './depthwise-plan.js';
+import type { Isa } from '../kernel.js';
+import {
+  type DepthwiseShape,
+  rowTiles,
+  type SumPlan,
+  type Tap,
+  type Tile,
+  tapUnits,
+  tileVectors,
+} from './depthwise-plan.js';
 import {
   constant,
   constantBytes,
-  dotAdd,
   eachUnit,
   elementOf,
-  emitResidual,
   emitRound,
-  loadPixel,
   offsetByUnits,
   storePixels,
 } from './element.js';
+import { loadPixels, loadRowVector, widenPixel } from './row-vectors.js';
 
-export interface Int8DepthwiseSpec extends DepthwiseShape {
+export interface Int8DepthwiseSpec extends DepthwiseShape, Pick<SumPlan, 'groups' | 'addsBias'> {
   readonly kind: 'int8Depthwise';
   readonly hard: Hard;
   readonly residual: boolean;
@@ -33,161 +39,181 @@ const [IN, WEIGHTS, CONSTANTS, OUT, RESIDUAL, OUT2, CONSTANTS2, RESIDUAL2, BORDE
   0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
 ] as const;
 
+/** Lanes of the lower or upper halves of two vectors of bytes, in turns. */
+function interleaved(half: 0 | 1): readonly number[] {
+  return Array.from({ length: 16 }, (_, i) => half * 8 + (i >> 1) + (i & 1) * 16);
+}
+
 /** (input, weights, constants, output, residual, output2, constants2, residual2, border, unit0, unit1). */
 export function emitInt8Depthwise(spec: Int8DepthwiseSpec, isa: Isa): FunctionBuilder {
   const f = new FunctionBuilder(Array<'i32'>(11).fill('i32'));
   const element = elementOf(isa);
-  const { pixelBytes, bytes } = element;
-  const { height, width, kernel, stride, padding, dilation, outHeight, outWidth } = spec;
-  const { tiles, patterns } = depthwisePlan(spec, isa);
-  const B = blockColumns(isa);
+  const { pixelBytes } = element;
+  const { height, width, kernel, stride, padding, dilation, outHeight, outWidth, groups } = spec;
+  const perVector = 16 / pixelBytes;
+  /** Sums of two pixels for each vector of output. */
+  const halves = perVector / 2;
+  const units = tapUnits(spec, element);
+  const most = tileVectors(isa, groups);
+  const tiles = rowTiles(spec, most, element);
   const rowBytes = width * pixelBytes;
   const outPlane = outHeight * outWidth * pixelBytes;
-  const weightRow = patterns.length * 16;
+  const weightBytes = (1 + units.length) * 16;
   const i32 = (): Local => f.local('i32');
-  const [y, out, residual, out2, residual2, center, column, count] = [0, 0, 0, 0, 0, 0, 0, 0].map(i32) as [
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-  ];
-  const [inputRow, row, weight, tap] = [i32(), i32(), i32(), i32()];
-  const unrolled = keepsOrder(isa);
-  const rowAt = Array.from({ length: unrolled ? kernel[0] : 0 }, i32);
+  const [y, out, residual, out2, residual2, center] = [i32(), i32(), i32(), i32(), i32(), i32()];
+  const [count, inputRow] = [i32(), i32()];
+  const rows = Array.from({ length: kernel[0] }, i32);
+  const v128 = (): Local => f.local('v128');
+  const border = v128();
+  const [weight, first, second, loaded] = [v128(), v128(), v128(), v128()];
+  const sums = Array.from({ length: most * halves }, v128);
+  const wide = groups.length > 1 ? Array.from({ length: most * halves * 2 }, v128) : [];
+  const steps = Array.from({ length: perVector }, v128);
 
-  /** The address of input row `inputRow`, or of the row of zero points. */
-  const pointer = (into: Local): void => {
-    f.get(IN).get(inputRow).i32Const(rowBytes).op('i32Mul').op('i32Add').get(BORDER);
-    f.get(inputRow).i32Const(height).op('i32LtU').op('select').set(into);
-  };
-  const lanes = (at: (p: number, channel: number) => number): number[] =>
-    Array.from({ length: 4 * B * bytes }, (_, i) => {
-      const byte = i % bytes;
-      const element_ = Math.floor(i / bytes);
-      return at(element_ % B, Math.floor(element_ / B)) + byte;
-    });
-  /** Turned block at `first` columns from the row; `clip`: `first` counts from the map's left. */
-  const block = (from: Local, first: number, clip: boolean, into: Local): void => {
-    if (!clip) {
-      f.get(from)
-        .get(column)
-        .op('i32Add')
-        .mem('v128Load', first * pixelBytes)
-        .tee(into)
-        .get(into);
-      f.shuffle8(lanes((p, channel) => (p * 4 + channel) * bytes)).set(into);
-      return;
-    }
-    const start = Math.min(Math.max(first, 0), Math.max(0, width - B));
-    f.get(from)
-      .mem('v128Load', start * pixelBytes)
-      .get(BORDER)
-      .mem('v128Load');
-    f.shuffle8(
-      lanes((p, channel) => {
-        const at = first + p;
-        const inside = at >= 0 && at < width && at - start >= 0 && at - start < B;
-        return inside ? ((at - start) * 4 + channel) * bytes : 16 + channel * bytes;
-      }),
-    ).set(into);
-  };
-  const tile = ({ x, m, blocks, clipped }: Tile): void => {
-    const all = f.scratch('v128', m + 2 + patterns.length + 1).slice(1);
-    const acc = (i: number): Local => all[i] as Local;
-    const turned = all[m] as Local;
-    const single = all[m + 1] as Local;
-    const held = (pattern: number): Local => all[m + 2 + pattern] as Local;
-    const times = new Map<number, number>();
-    for (const { uses } of blocks)
-      for (const { pattern } of uses) times.set(pattern, (times.get(pattern) ?? 0) + 1);
-    constant(f, CONSTANTS, 'bias');
-    for (let i = 0; i < m; i++)
-      if (i < m - 1) f.tee(acc(i));
-      else f.set(acc(i));
-    const oneRow = (from: Local, weights: Local, offset: number): void => {
-      for (const [pattern, uses] of times)
-        if (uses > 1)
-          f.get(weights)
-            .mem('v128Load', offset + pattern * 16)
-            .set(held(pattern));
-      for (const { column: first, uses } of blocks) {
-        block(from, clipped ? x * stride[1] - padding[1] + first : first, clipped, turned);
-        for (const { output, pattern } of uses) {
-          let w = held(pattern);
-          if ((times.get(pattern) ?? 0) === 1) {
-            w = single;
-            f.get(weights)
-              .mem('v128Load', offset + pattern * 16)
-              .set(w);
-          }
-          dotAdd(f, acc(output), w, turned, isa);
-        }
-      }
+  /** Adds (or starts with) a unit's products in the sums of `vectors` vectors. */
+  const multiply = (unit: readonly Tap[], tile: Tile, starts: boolean): void => {
+    const { x, vectors, clipped } = tile;
+    const load = ({ row, column }: Tap, vector: number): FunctionBuilder => {
+      const at = (vector * perVector + (clipped ? x : 0)) * stride[1] + column - (clipped ? padding[1] : 0);
+      const from = rows[row] as Local;
+      return loadRowVector(f, element, { width, stride: stride[1], border }, from, at, clipped);
     };
-    if (unrolled) for (const [r, from] of rowAt.entries()) oneRow(from, WEIGHTS, r * weightRow);
+    const [a, b] = unit as [Tap, Tap?];
+    for (let vector = 0; vector < vectors; vector++) {
+      if (halves === 1) {
+        const sum = sums[vector] as Local;
+        if (!starts) f.get(sum);
+        load(a, vector).get(weight).op('i16x8Mul');
+        if (!starts) f.op('i16x8Add');
+        f.set(sum);
+        continue;
+      }
+      load(a, vector).set(first);
+      if (b) load(b, vector).set(second);
+      for (const half of [0, 1] as const) {
+        const sum = sums[vector * 2 + half] as Local;
+        if (!starts) f.get(sum);
+        f.get(weight)
+          .get(first)
+          .get(b ? second : first)
+          .shuffle8(interleaved(half));
+        f.op('i16x8RelaxedDotI8x16I7x16S');
+        if (!starts) f.op('i16x8Add');
+        f.set(sum);
+      }
+    }
+  };
+  const accumulate = (tile: Tile): void => {
+    const count_ = tile.vectors * halves;
+    f.get(WEIGHTS).mem('v128Load');
+    for (let i = 0; i < count_; i++)
+      if (i < count_ - 1) f.tee(sums[i] as Local);
+      else f.set(sums[i] as Local);
+    let unit = 0;
+    groups.forEach((length, group) => {
+      for (let i = 0; i < length; i++, unit++) {
+        f.get(WEIGHTS)
+          .mem('v128Load', (1 + unit) * 16)
+          .set(weight);
+        multiply(units[unit] as readonly Tap[], tile, group > 0 && i === 0);
+      }
+      if (groups.length === 1) return;
+      for (let i = 0; i < count_; i++)
+        for (const half of [0, 1] as const) {
+          const sum = wide[i * 2 + half] as Local;
+          f.get(sums[i] as Local).op(half === 0 ? 'i32x4ExtendLowI16x8S' : 'i32x4ExtendHighI16x8S');
+          if (group > 0) f.get(sum).op('i32x4Add');
+          f.set(sum);
+        }
+    });
+  };
+  /** Pushes the whole sum of pixel i of a vector as i32x4. */
+  const total = (vector: number, i: number): void => {
+    const pair = vector * halves + (i >> 1);
+    if (groups.length > 1) f.get(wide[pair * 2 + (i & 1)] as Local);
     else {
-      f.get(WEIGHTS).set(weight);
-      f.get(y).i32Const(stride[0]).op('i32Mul').i32Const(padding[0]).op('i32Sub').set(inputRow);
-      f.repeat(tap, kernel[0], () => {
-        pointer(row);
-        oneRow(row, weight, 0);
-        f.increment(weight, weightRow).increment(inputRow, dilation[0]);
-      });
+      f.get(sums[pair] as Local);
+      f.op((i & 1) === 0 ? 'i32x4ExtendLowI16x8S' : 'i32x4ExtendHighI16x8S');
     }
-    for (let i = 0; i < m; i++) {
-      f.get(acc(i)).op('f32x4ConvertI32x4S');
+    if (spec.addsBias) constant(f, CONSTANTS, 'bias').op('i32x4Add');
+  };
+  const pixelsOf = (tile: Tile, vector: number): number =>
+    Math.min(perVector, tile.pixels - vector * perVector);
+  /** Rounds and stores a tile: `value` pushes pixel i of a vector, scaled. */
+  const finish = (
+    tile: Tile,
+    constants: Local,
+    to: Local,
+    added: Local,
+    value: (vector: number, i: number) => void,
+  ): void => {
+    for (let vector = 0; vector < tile.vectors; vector++) {
+      const pixels = pixelsOf(tile, vector);
+      if (spec.residual) loadPixels(f, element, added, vector * 16, pixels).set(second);
+      for (let i = 0; i < pixels; i++) {
+        value(vector, i);
+        if (spec.residual) {
+          widenPixel(f, element, second, i).op('f32x4ConvertI32x4S');
+          constant(f, constants, 'residual').op('f32x4Mul').op('f32x4Add');
+        }
+        emitRound(f, spec.hard, constants);
+        f.set(steps[i] as Local);
+      }
+      storePixels(f, element, to, vector * 16, steps.slice(0, pixels));
+    }
+    f.increment(to, tile.pixels * pixelBytes);
+    if (spec.residual) f.increment(added, tile.pixels * pixelBytes);
+  };
+  const emitTile = (tile: Tile): void => {
+    accumulate(tile);
+    finish(tile, CONSTANTS, out, residual, (vector, i) => {
+      total(vector, i);
+      f.op('f32x4ConvertI32x4S');
       constant(f, CONSTANTS, 'multiplier').op('f32x4Mul');
-      if (spec.residual) emitResidual(f, element, residual, i * pixelBytes, CONSTANTS);
-      emitRound(f, spec.hard, CONSTANTS);
-      f.set(acc(i));
-    }
-    const results = Array.from({ length: m }, (_, i) => acc(i));
-    storePixels(f, element, out, 0, results);
-    f.increment(out, m * pixelBytes);
-    if (spec.residual) f.increment(residual, m * pixelBytes);
+    });
     if (!spec.dual) return;
-    for (let i = 0; i < m; i++) {
-      f.get(center);
-      loadPixel(f, element, i * pixelBytes).op('f32x4ConvertI32x4S');
+    finish(tile, CONSTANTS2, out2, residual2, (vector, i) => {
+      if (i === 0) loadPixels(f, element, center, vector * 16, pixelsOf(tile, vector)).set(loaded);
+      widenPixel(f, element, loaded, i).op('f32x4ConvertI32x4S');
       constant(f, CONSTANTS2, 'multiplier').op('f32x4Mul');
       constant(f, CONSTANTS2, 'offset').op('f32x4Add');
-      if (spec.residual) emitResidual(f, element, residual2, i * pixelBytes, CONSTANTS2);
-      emitRound(f, spec.hard, CONSTANTS2);
-      f.set(acc(i));
-    }
-    storePixels(f, element, out2, 0, results);
-    f.increment(out2, m * pixelBytes).increment(center, m * pixelBytes);
-    if (spec.residual) f.increment(residual2, m * pixelBytes);
+    });
+    f.increment(center, tile.pixels * pixelBytes);
   };
-  const row_ = (): void => {
-    if (unrolled) {
-      f.get(y).i32Const(stride[0]).op('i32Mul').i32Const(padding[0]).op('i32Sub').set(inputRow);
-      for (const into of rowAt) {
-        pointer(into);
-        f.increment(inputRow, dilation[0]);
-      }
+  const moveRows = (columns: number): void => {
+    for (const row of rows) f.increment(row, columns * pixelBytes);
+  };
+  const outputRow = (): void => {
+    f.get(y).i32Const(stride[0]).op('i32Mul').i32Const(padding[0]).op('i32Sub').set(inputRow);
+    for (const into of rows) {
+      // the address of the row, or of the row of zero points
+      f.get(IN).get(inputRow).i32Const(rowBytes).op('i32Mul').op('i32Add').get(BORDER);
+      f.get(inputRow).i32Const(height).op('i32LtU').op('select').set(into);
+      f.increment(inputRow, dilation[0]);
     }
     for (let i = 0; i < tiles.length; ) {
-      const first = tiles[i] as Tile;
+      const tile = tiles[i] as Tile;
       let end = i + 1;
-      while (!first.clipped && tiles[end]?.m === first.m && tiles[end]?.clipped === false) end++;
-      if (!first.clipped) {
-        f.i32Const((first.x * stride[1] - padding[1]) * pixelBytes).set(column);
+      if (tile.clipped) emitTile(tile);
+      else {
+        const isSame = (other: Tile | undefined): boolean =>
+          other !== undefined && !other.clipped && other.pixels === tile.pixels;
+        while (isSame(tiles[end])) end++;
+        const start = tile.x * stride[1] - padding[1];
+        const step = tile.pixels * stride[1];
+        moveRows(start);
         f.repeat(count, end - i, () => {
-          tile(first);
-          f.increment(column, first.m * stride[1] * pixelBytes);
+          emitTile(tile);
+          moveRows(step);
         });
-      } else tile(first);
+        if (end < tiles.length) moveRows(-start - step * (end - i));
+      }
       i = end;
     }
   };
 
   offsetByUnits(f, IN, UNIT0, height * rowBytes);
-  offsetByUnits(f, WEIGHTS, UNIT0, kernel[0] * weightRow);
+  offsetByUnits(f, WEIGHTS, UNIT0, weightBytes);
   offsetByUnits(f, CONSTANTS, UNIT0, constantBytes);
   offsetByUnits(f, OUT, UNIT0, outPlane);
   if (spec.borderStride > 0) offsetByUnits(f, BORDER, UNIT0, spec.borderStride);
@@ -206,13 +232,14 @@ export function emitInt8Depthwise(spec: Int8DepthwiseSpec, isa: Isa): FunctionBu
     }
   }
   eachUnit(f, UNIT0, UNIT1, () => {
+    f.get(BORDER).mem('v128Load').set(border);
     f.i32Const(0).set(y);
     f.loop((nextRow) => {
-      row_();
+      outputRow();
       f.get(y).i32Const(1).op('i32Add').tee(y).i32Const(outHeight).op('i32LtS').brIf(nextRow);
     });
     f.increment(IN, height * rowBytes)
-      .increment(WEIGHTS, kernel[0] * weightRow)
+      .increment(WEIGHTS, weightBytes)
       .increment(CONSTANTS, constantBytes)
       .increment(BORDER, spec.borderStride);
     if (spec.dual) f.increment(CONSTANTS2, constantBytes);
