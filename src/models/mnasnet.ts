@@ -95,14 +95,21 @@ export const mnasNetEntries: readonly ModelEntry[] = [
       {
         name: `mnasnet${width === 1 ? '1_0' : widthSuffix(width).slice(1)}`,
         summary: `MnasNet-B1 ${width === 1 ? '1.0' : width}x (Tan et al. 2019)`,
-        aliases: width === 1 ? ['mnasnet_b1', 'mnasnet_100'] : [],
+        aliases: [
+          `mnasnet_${String(Math.round(width * 100)).padStart(3, '0')}`,
+          ...(width === 1 ? ['mnasnet_b1'] : []),
+        ],
         ghost: width === 1,
       },
       (options) => mnasNetB1({ width, ...options }),
     ),
   ),
   ...imagenetEntries(
-    { name: 'mnasnet_a1', summary: 'MnasNet-A1 1.0x (Tan et al. 2019), with squeeze-and-excite' },
+    {
+      name: 'mnasnet_a1',
+      summary: 'MnasNet-A1 1.0x (Tan et al. 2019), with squeeze-and-excite',
+      aliases: ['semnasnet_100'],
+    },
     (options) =>
       searchedNet({
         ...options,

@@ -146,7 +146,7 @@ export const mobileNetV3Entries: readonly ModelEntry[] = (['large', 'small'] as 
       {
         name: `mobilenet_v3_${variant}_minimal`,
         summary: `${title} 1.0x, minimalistic (no squeeze-and-excite, ReLU, 3x3)`,
-        aliases: [`mobilenetv3_${variant}_minimal_100`],
+        aliases: [`mobilenetv3_${variant}_minimal_100`, `tf_mobilenetv3_${variant}_minimal_100`],
         ghost: false,
       },
       (options) => mobileNetV3({ ...options, variant, minimalistic: true }),

@@ -4,12 +4,14 @@
 import { rangeError } from '../errors.js';
 import type { Graph, GraphMeta } from '../graph/graph.js';
 import { fbNetEntries } from './fbnet.js';
+import { feNetEntries } from './fe-net.js';
 import { gGhostRegNetEntries } from './g-ghost-regnet.js';
 import { cifar10Labels, ghostResNet56BnAfter } from './ghost-resnet-bn-after.js';
 import { ghostNet } from './ghostnet.js';
 import { ghostNet32 } from './ghostnet-cifar.js';
 import { ghostNetV2Entries } from './ghostnet-v2.js';
 import { igcV3Entries } from './igcv3.js';
+import { metaPruningEntries } from './meta-pruning.js';
 import { mnasNetEntries } from './mnasnet.js';
 import { mobileNetV1Entries } from './mobilenet-v1.js';
 import { mobileNetV2Entries } from './mobilenet-v2.js';
@@ -19,9 +21,11 @@ import { proxylessEntries } from './proxyless-nas.js';
 import { cifarResNet, resNet50 } from './resnet.js';
 import { resNetEntries } from './resnet-imagenet.js';
 import { shiftResNet } from './shift-resnet.js';
+import { imageNetShiftResNetEntries } from './shift-resnet-imagenet.js';
 import { shuffleNetV1Entries } from './shufflenet-v1.js';
 import { shuffleNetV2Entries } from './shufflenet-v2.js';
 import { squeezeNetEntries } from './squeezenet.js';
+import { versatileEntries } from './versatile-resnet.js';
 import { cifarVgg16 } from './vgg.js';
 import { imageNetVggEntries } from './vgg-imagenet.js';
 import { xceptionEntries } from './xception.js';
@@ -54,6 +58,7 @@ const ghostNets = [0.5, 1.0, 1.1, 1.3].map((width): ModelEntry => {
   return {
     name,
     summary: `GhostNet ${width.toFixed(1)}x (table 1 and 7 of the paper), ImageNet`,
+    aliases: [`ghostnet_${String(Math.round(width * 100)).padStart(3, '0')}`],
     inputSize: 224,
     classes: 1000,
     build: (options) => ghostNet({ ...options, width, name }),
@@ -156,6 +161,9 @@ const entries: readonly ModelEntry[] = [
   },
   ...shiftResNets,
   ...resNetEntries,
+  ...metaPruningEntries,
+  ...versatileEntries,
+  ...imageNetShiftResNetEntries,
   ...imageNetVggEntries,
   ...squeezeNetEntries,
   ...mobileNetV1Entries,
@@ -167,6 +175,7 @@ const entries: readonly ModelEntry[] = [
   ...mnasNetEntries,
   ...proxylessEntries,
   ...fbNetEntries,
+  ...feNetEntries,
   ...xceptionEntries,
   ...ghostNetV2Entries,
   ...gGhostRegNetEntries,

@@ -1,7 +1,7 @@
 /**
  * Shift-ResNet for CIFAR (Wu et al. 2018): ResNet-20, 56 and 110 whose 3x3 convolutions are a 1x1 convolution, a shift
  * of each channel by a fixed pixel offset (no parameters, no arithmetic), and a 1x1 convolution. Its form is the
- * authors' repository's; names too (`layer1.0.conv1`). The ImageNet form of table 6 is not published in code.
+ * authors' repository's; names too (`layer1.0.conv1`). The ImageNet form is in shift-resnet-imagenet.ts.
  */
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/graph.js';

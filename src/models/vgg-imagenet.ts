@@ -12,6 +12,8 @@ import { vgg16Layers } from './vgg.js';
 export interface ImageNetVggOptions extends FamilyOptions {
   /** The output is the last feature map [N, 512, H/32, W/32] instead of logits. Default false. */
   readonly features?: boolean;
+  /** Batch norm after each convolution (torchvision's `vgg16_bn`). Default false. */
+  readonly batchNorm?: boolean;
 }
 
 /** Maps of side `side` brought to 7x7 as torchvision's adaptive average pool does it, where it is exact. */
@@ -28,7 +30,7 @@ function sevenBySeven(g: GraphBuilder, x: string): string {
 
 /** Input `input` [3, H, W]; output `classifier.6` [N, classes]. Width multiplies the channels and the 4096. */
 export function imageNetVgg16(options: ImageNetVggOptions): Graph {
-  const { width = 1, classes = 1000, inputSize = 224, dropout = 0.5, ghost } = options;
+  const { width = 1, classes = 1000, inputSize = 224, dropout = 0.5, ghost, batchNorm = false } = options;
   const g = new GraphBuilder(options.name);
   let x = g.input('input', [3, inputSize, inputSize]);
   let index = 0;
@@ -47,6 +49,7 @@ export function imageNetVgg16(options: ImageNetVggOptions): Graph {
       });
     else {
       x = g.conv2d(`features.${index++}`, x, { outChannels, kernel: 3, padding: 1, bias: true });
+      if (batchNorm) x = g.batchNorm(`features.${index++}`, x);
       x = g.activation(`features.${index++}`, x, 'relu');
     }
   }
@@ -62,7 +65,14 @@ export function imageNetVgg16(options: ImageNetVggOptions): Graph {
   return g.build([g.linear('classifier.6', x, { outFeatures: classes })], meta);
 }
 
-export const imageNetVggEntries: readonly ModelEntry[] = imagenetEntries(
-  { name: 'vgg16', summary: 'VGG-16 (Simonyan and Zisserman 2015)' },
-  imageNetVgg16,
-);
+export const imageNetVggEntries: readonly ModelEntry[] = [
+  ...imagenetEntries({ name: 'vgg16', summary: 'VGG-16 (Simonyan and Zisserman 2015)' }, imageNetVgg16),
+  ...imagenetEntries(
+    {
+      name: 'vgg16_bn',
+      summary: 'VGG-16 with batch norm, as torchvision has it',
+      ghost: false,
+    },
+    (options) => imageNetVgg16({ ...options, batchNorm: true }),
+  ),
+];

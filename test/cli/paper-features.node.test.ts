@@ -56,7 +56,7 @@ describe('ghostnet paper', () => {
       'paper.md',
     ]);
     const svg = await readFile(join(folder, 'paper/figure-6.svg'), 'utf8');
-    expect(svg.match(/<title>/g)).toHaveLength(18);
+    expect(svg.match(/<title>/g)).toHaveLength(19);
     const page = await readFile(join(folder, 'paper/index.html'), 'utf8');
     expect(page).not.toMatch(/(src|href)="(?!data:)/);
   });
