@@ -137,7 +137,7 @@ function lowerConcat(context: LoweringContext, node: ConcatNode, lowering: Lower
     const from = lowering.view(name);
     const start = offset;
     offset += from.channels;
-    if (from.buffer === to.buffer) continue;
+    if (from.buffer === to.buffer && from.offset === to.offset + start) continue;
     const aligned = start % 4 === 0 && (from.channels % 4 === 0 || offset === to.channels);
     if (aligned) {
       context.copy(from, { buffer: to.buffer, offset: to.offset + start, channels: from.channels });
