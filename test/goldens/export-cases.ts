@@ -4,7 +4,8 @@
 import { toJson } from '../../src/graph/json.js';
 import { hashText } from '../../src/models/random.js';
 import { networkCases } from '../networks/networks.js';
-import { zooCases } from '../networks/zoo-cases.js';
+import { paperCases } from '../networks/paper-cases.js';
+import { type ZooCase, zooCases } from '../networks/zoo-cases.js';
 import { randomGraph } from '../op-cases/random-graph.js';
 import { opCases } from '../op-cases/table.js';
 
@@ -14,9 +15,19 @@ const cases = [...opCases, ...randomCases].map(({ name, graph, batch, seed, inpu
   const json = toJson(graph);
   return { name, batch, seed, inputScale, hash: hashText(json), graph: JSON.parse(json) as unknown };
 });
-const described = ({ name, build, batch, seed }: (typeof networkCases)[number]): unknown => {
+const described = ({ name, build, batch, seed, normScale }: ZooCase): unknown => {
   const json = toJson(build());
-  return { name, batch, seed, inputScale: 1, hash: hashText(json), graph: JSON.parse(json) as unknown };
+  return {
+    name,
+    batch,
+    seed,
+    inputScale: 1,
+    normScale,
+    hash: hashText(json),
+    graph: JSON.parse(json) as unknown,
+  };
 };
-const [networks, zoo] = [networkCases, zooCases].map((list) => list.map(described));
-console.log(JSON.stringify({ cases, networks, zoo }));
+const [networks, papers, zoo] = [networkCases as readonly ZooCase[], paperCases, zooCases].map((list) =>
+  list.map(described),
+);
+console.log(JSON.stringify({ cases, networks, papers, zoo }));

@@ -3,22 +3,23 @@ Makes the golden files of the op cases and of whole networks with PyTorch (1.13 
 
     python3 test/goldens/make.py            (from the root of the repository, after `npm ci`)
     python3 test/goldens/make.py zoo        (only zoo.json, which needs torchvision 0.14 too)
+    python3 test/goldens/make.py papers     (only papers.json)
 
 Weights and inputs come from seeds (generator.py), so the files hold only what PyTorch answered. Needed only when a
 case or a network changes; the tests themselves need no Python and say so when a golden is out of date.
 """
+import importlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 
+import numpy as np
 import torch
 
 import generator
-import networks
 import ops
-import zoo
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -33,14 +34,20 @@ def exported():
 
 def network_golden(case, modules):
     graph = case["graph"]
-    module, taps = modules[case["name"]]()
+    # a module may call its parameters otherwise than we do: the third says what our name is
+    module, taps, *rename = modules[case["name"]]()
     parameters = generator.weights(graph, case["seed"])
-    names = {name for name in module.state_dict() if not name.endswith("num_batches_tracked")}
-    assert names == set(parameters), (case["name"], names ^ set(parameters))
+    for name, parameter in graph["parameters"].items():
+        if parameter["role"] == "scale":
+            parameters[name] = parameters[name] * np.float32(case.get("normScale", 1))
+    ours = rename[0] if rename else lambda name: name
+    names = {ours(name): name for name in module.state_dict() if not name.endswith("num_batches_tracked")}
+    assert set(names) == set(parameters), (case["name"], set(names) ^ set(parameters))
     # a state dict of its own, for the version numbers that some modules want to see in it
     state = module.state_dict()
     for name, value in parameters.items():
-        state[name] = torch.from_numpy(value)
+        assert state[names[name]].shape == value.shape, (case["name"], name)
+        state[names[name]] = torch.from_numpy(value)
     module.load_state_dict(state, strict=False)
     module = module.double().eval()
     seen = {}
@@ -74,12 +81,14 @@ def write(name, goldens):
 def main():
     torch.set_num_threads(1)
     everything = exported()
-    wanted = sys.argv[1:] or ["op-cases", "networks", "zoo"]
+    wanted = sys.argv[1:] or ["op-cases", "networks", "papers", "zoo"]
     with torch.no_grad():
         if "op-cases" in wanted:
             write("op-cases.json", {case["name"]: op_golden(case) for case in everything["cases"]})
-        for name, modules in (("networks", networks.NETWORKS), ("zoo", zoo.NETWORKS)):
+        for name in ("networks", "papers", "zoo"):
             if name in wanted:
+                # zoo needs torchvision
+                modules = importlib.import_module(name).NETWORKS
                 write(f"{name}.json", {case["name"]: network_golden(case, modules) for case in everything[name]})
 
 

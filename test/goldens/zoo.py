@@ -7,11 +7,14 @@ def module(build, **options):
     return lambda: (build(weights=None, num_classes=10, **options), [])
 
 
-def vgg16_features():
-    model = nn.Module()
-    model.features = tv.vgg16(weights=None).features
-    model.forward = lambda x: model.features(x)
-    return model, []
+def features(build):
+    def make():
+        model = nn.Module()
+        model.features = build(weights=None).features
+        model.forward = lambda x: model.features(x)
+        return model, []
+
+    return make
 
 
 NETWORKS = {
@@ -28,5 +31,11 @@ NETWORKS = {
     "resnet18": module(tv.resnet18),
     "resnet34": module(tv.resnet34),
     "resnext50_32x4d": module(tv.resnext50_32x4d),
-    "vgg16 features": vgg16_features,
+    "vgg16 features": features(tv.vgg16),
+    "shufflenet_v2_x1_5": module(tv.shufflenet_v2_x1_5),
+    "shufflenet_v2_x2_0": module(tv.shufflenet_v2_x2_0),
+    "mnasnet0_75": module(tv.mnasnet0_75),
+    "mnasnet1_3": module(tv.mnasnet1_3),
+    "vgg16": module(tv.vgg16),
+    "vgg16_bn features": features(tv.vgg16_bn),
 }
