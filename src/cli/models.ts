@@ -7,17 +7,18 @@ export const registerModels: Register = (program, act) => {
   program
     .command('models')
     .description('list the networks that have a name')
-    .option('--json', 'print [{ name, summary, inputSize, classes }]')
+    .option('--json', 'print [{ name, summary, inputSize, classes, aliases }]')
     .action(act(modelsCommand));
 };
 
 async function modelsCommand(options: { readonly json?: boolean }): Promise<number> {
   const { listModels } = await import('../models/registry.js');
-  const rows = listModels().map(({ name, summary, inputSize, classes }) => ({
+  const rows = listModels().map(({ name, summary, inputSize, classes, aliases = [] }) => ({
     name,
     summary,
     inputSize,
     classes,
+    aliases,
   }));
   if (options.json) printJson(rows);
   else
@@ -27,7 +28,7 @@ async function modelsCommand(options: { readonly json?: boolean }): Promise<numb
           row.name,
           `${row.inputSize}x${row.inputSize}`,
           `${row.classes} classes`,
-          row.summary,
+          row.aliases.length > 0 ? `${row.summary}; also ${row.aliases.join(', ')}` : row.summary,
         ]),
         'lrrl',
       ),
