@@ -29,6 +29,7 @@ export function trainingView(): TrainingView {
   const live = process.stderr.isTTY === true;
   const { dim, bold } = errorColors;
   let reading: ReturnType<typeof progress> | undefined;
+  let evaluating: ReturnType<typeof progress> | undefined;
   let written = 0;
   let shown = false;
   const clear = (): void => {
@@ -37,7 +38,8 @@ export function trainingView(): TrainingView {
   };
   const stop = (): void => {
     reading?.stop();
-    reading = undefined;
+    evaluating?.stop();
+    [reading, evaluating] = [undefined, undefined];
     clear();
   };
   return {
@@ -87,6 +89,10 @@ export function trainingView(): TrainingView {
         `epoch ${String(row.epoch).padStart(3)}  loss ${row.trainLoss.toFixed(4)}  accuracy ${percent(row.trainAccuracy, 2)}${held}` +
           `${best ? ' *' : '  '}  ${dim(`${duration(row.seconds)}, ${row.imagesPerSecond.toFixed(0)} images/s, ${percent(row.waiting)} waiting`)}`,
       );
+    },
+    onEvaluate(done, total) {
+      evaluating ??= progress('evaluating', total);
+      evaluating.update(done);
     },
     summary({ config, folder, report, evaluation, bestEpoch }) {
       const { result, of } = evaluation!;

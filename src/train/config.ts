@@ -48,6 +48,16 @@ function describe(path: Path): string {
   return path.length === 0 ? 'the file' : path.join('.');
 }
 
+/** The settings that a group has, for the error about one that it has not; '' for groups of several kinds. */
+function knownSettings(group: Path): string {
+  let entries: Readonly<Record<string, unknown>> | undefined = settingsSchema.entries;
+  for (const name of group) {
+    const setting = entries?.[name] as { wrapped?: { entries?: typeof entries } } | undefined;
+    entries = setting?.wrapped?.entries;
+  }
+  return entries ? `; known settings: ${Object.keys(entries).join(', ')}` : '';
+}
+
 /**
  * Reads a configuration file's text (YAML, of which JSON is a part). `file` names it in errors.
  * Throws FormatError `CONFIG_SYNTAX` or `CONFIG_INVALID` with line and column of every mistake.
@@ -61,7 +71,13 @@ export function parseConfig(text: string, file: string): Settings {
   };
   const [syntax] = document.errors;
   if (syntax) throw new FormatError('CONFIG_SYNTAX', `${where(syntax.pos[0])}: ${syntax.message}`);
-  const parsed = v.safeParse(settingsSchema, document.toJS() ?? {});
+  const value: unknown = document.toJS() ?? {};
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw new FormatError(
+      'CONFIG_INVALID',
+      `${where(0)}: given ${Array.isArray(value) ? 'a list' : typeof value}, expected settings by name, e.g. "network: ghostnet-32"`,
+    );
+  const parsed = v.safeParse(settingsSchema, value);
   if (parsed.success) return parsed.output;
   const locate = (path: Path): number => {
     for (let length = path.length; length > 0; length--) {
@@ -74,10 +90,7 @@ export function parseConfig(text: string, file: string): Settings {
     const path = (issue.path ?? []).map((item) => item.key as string | number);
     const unknown = issue.type === 'strict_object' && issue.expected === 'never';
     const missing = issue.received === 'undefined';
-    const known =
-      unknown && path.length === 1
-        ? `; known settings: ${Object.keys(settingsSchema.entries).join(', ')}`
-        : '';
+    const known = unknown ? knownSettings(path.slice(0, -1)) : '';
     const what = unknown
       ? `unknown setting "${describe(path)}"${known}`
       : `${describe(path)}: given ${missing ? 'nothing' : issue.received}, expected ${issue.expected ?? issue.message}`;

@@ -222,6 +222,20 @@ describe('ghostnet train', () => {
 
   it('says where a configuration is wrong, and what a command line lacks', async () => {
     await writeFile(join(folder, 'wrong.yaml'), 'network: tiny.safetensors\nepochs: many\nlearningrate: 1\n');
+    await writeFile(
+      join(folder, 'deep.yaml'),
+      'augment: { flips: random }\noptimizer: { kind: sgd, decay: 1 }\n',
+    );
+    await writeFile(join(folder, 'list.yaml'), '- network: tiny.safetensors\n');
+    const [deep, aList] = await Promise.all([
+      run('train', '--config', 'deep.yaml'),
+      run('train', '--config', 'list.yaml'),
+    ]);
+    expect(deep.stderr).toMatch(
+      /deep\.yaml:1:\d+: unknown setting "augment\.flips"; known settings: crop, flip,/,
+    );
+    expect(deep.stderr).toMatch(/deep\.yaml:2:\d+: unknown setting "optimizer\.decay"(;|\n)/);
+    expect(aList.stderr).toMatch(/\[CONFIG_INVALID\].*list\.yaml:1:1: given a list, expected settings/);
     const [wrong, nothing, withoutData, magic] = await Promise.all([
       run('train', '--config', 'wrong.yaml'),
       run('train'),
