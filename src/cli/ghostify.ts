@@ -2,11 +2,15 @@
  * `ghostnet ghostify`: turns a network's convolutions into Ghost modules. Shows the plan, asks, applies it with the best
  * weights that pictures allow, and says what became of the answers. The pass itself is src/passes/ghostify.
  */
-import { InvalidArgumentError, Option } from 'commander';
+import { basename, dirname, join } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Graph, Weights } from '../graph/graph.js';
 import type { GhostPlan } from '../passes/ghostify/plan.js';
 import type { Register } from './command.js';
+import { commandLine } from './command-words.js';
 import { exitCodes } from './exit-codes.js';
+import type { TuningData } from './ghostify/finetune-recipe.js';
+import type { FinetuneRun } from './ghostify/finetune-run.js';
 import {
   type GhostifyCommandOptions,
   type Loaded,
@@ -87,10 +91,15 @@ export const registerGhostify: Register = (program, act) => {
     .option('--finetune <pictures>', 'class folders, or CIFAR-10: train on with the old network as teacher')
     .option('--epochs <n>', 'of fine-tuning (with --layerwise: of each layer)', wholeNumber(1), 1)
     .option('--learning-rate <rate>', 'highest of fine-tuning', positive, 0.05)
+    .option('--seed <n>', 'of fine-tuning', wholeNumber(0), 1)
+    .option('--run <folder>', 'the run folder of fine-tuning; default: the name of --out with "-run"')
     .option('--layerwise', 'change and fine-tune one layer after the other, the others frozen')
     .option('--target-macs <n>', 'search s of each layer for at most n MACs, e.g. 150M', positive)
     .option('--target-ms <ms>', 'search for at most so many milliseconds in convolutions', positive)
     .option('--max-drop <points>', 'search for the most savings at so many points of accuracy lost', percent)
+    .addOption(
+      new Option('--dtype <type>', 'of the model file; ONNX is f32').choices(['f32', 'f16']).default('f32'),
+    )
     .option('--yes', 'apply the plan without asking')
     .option('--json', 'print { plan, before, after } as JSON')
     .addHelpText(
@@ -124,13 +133,18 @@ async function accepted(options: GhostifyCommandOptions): Promise<'yes' | 'no' |
   return answer.startsWith('y') ? 'yes' : answer.startsWith('e') ? 'edit' : 'no';
 }
 
-async function ghostifyCommand(name: string, options: GhostifyCommandOptions): Promise<number> {
+async function ghostifyCommand(
+  name: string,
+  options: GhostifyCommandOptions,
+  command: Command,
+): Promise<number> {
   if (options.out !== undefined && !/\.(safetensors|onnx)$/.test(options.out))
     throw new UsageError(`--out: ${options.out}: expected a name that ends in .safetensors or .onnx`);
   const { writeFileAtomically } = await import('../formats/node/model-file.js');
   const { planToJson } = await import('../passes/compression.js');
   const { printPlanTable } = await import('./ghostify/print-plan.js');
   const loaded = await load(name, options);
+  const tuning = await tuningOf(loaded.graph, options, command);
   const plan = await makePlan(loaded, options);
   const savePlan = async (path: string): Promise<void> => {
     await writeFileAtomically(path, planToJson(plan as never));
@@ -149,37 +163,68 @@ async function ghostifyCommand(name: string, options: GhostifyCommandOptions): P
     note(`nothing changed${process.stdin.isTTY ? '' : '; add --yes to apply the plan'}`);
     return exitCodes.ok;
   }
-  return applyPlan(loaded, plan, options, options.out);
+  if (!plan.layers.some((layer) => layer.apply)) note('the plan changes no layer');
+  return applyPlan(loaded, plan, options, options.out, tuning);
 }
 
-/** The plan applied, and trained on where that is asked for. */
+/** The plan applied, and trained on where that is asked for; undefined when Ctrl-C ended the run. */
 async function fitted(
   { graph, weights, fitting }: Loaded,
   plan: GhostPlan,
   options: GhostifyCommandOptions,
-): Promise<{ graph: Graph; weights: Weights; plan: GhostPlan }> {
+  tuning: Tuning | undefined,
+): Promise<{ graph: Graph; weights: Weights; plan: GhostPlan } | undefined> {
   const { applyGhostify } = await import('../passes/ghostify/apply.js');
+  const { withNotes } = await import('./ghostify/write-model.js');
   const { progress } = await import('./progress.js');
-  const { finetune, epochs, learningRate, threads } = options;
-  const tuning = { epochs, learningRate, threads, say: note };
-  if (finetune !== undefined && options.layerwise) {
-    const { finetuneLayers } = await import('./ghostify/finetune.js');
-    const old = { graph, weights };
-    return finetuneLayers(old, plan, passOptions(options), fitting, { ...tuning, data: finetune });
+  const old = { graph, weights };
+  if (tuning && options.layerwise) {
+    const { finetuneLayers } = await import('./ghostify/finetune-layers.js');
+    const how = { ...tuning.options, say: note };
+    const result = await finetuneLayers(old, plan, passOptions(options), fitting, tuning.about, how);
+    return { ...result, graph: withNotes(result.graph, result.plan) };
   }
   const line = progress('fitting layers', plan.layers.length);
-  const result = await applyGhostify(
-    graph,
-    weights,
-    plan,
-    { ...passOptions(options), onLayer: (_, done) => line.update(done) },
-    fitting,
-  );
+  const pass = { ...passOptions(options), onLayer: (_: unknown, done: number) => line.update(done) };
+  const result = await applyGhostify(graph, weights, plan, pass, fitting);
   line.stop();
-  if (finetune === undefined) return result;
-  const { finetuneWhole } = await import('./ghostify/finetune.js');
-  const tuned = await finetuneWhole(result, { graph, weights }, { ...tuning, data: finetune });
-  return { ...result, weights: tuned };
+  const student = { ...result, graph: withNotes(result.graph, result.plan) };
+  if (!tuning) return student;
+  const { finetuneRun } = await import('./ghostify/finetune-run.js');
+  const tuned = await finetuneRun(student, old, tuning.about, tuning.options);
+  return tuned && { ...tuned, plan: result.plan };
+}
+
+interface Tuning {
+  readonly about: TuningData;
+  readonly options: FinetuneRun;
+}
+
+/** What --finetune asks for, checked before anything takes time. */
+async function tuningOf(
+  graph: Graph,
+  options: GhostifyCommandOptions,
+  command: Command,
+): Promise<Tuning | undefined> {
+  const { finetune, out, run, epochs, learningRate, seed, threads, dtype } = options;
+  if (finetune === undefined || out === undefined) return undefined;
+  const { checkClasses, tuningData } = await import('./ghostify/finetune-recipe.js');
+  const about = await tuningData(finetune);
+  checkClasses(graph, about);
+  const folder = run ?? join(dirname(out), `${basename(out).replace(/\.[a-z]+$/, '')}-run`);
+  if (!options.layerwise) {
+    const { refuseSecondRun } = await import('../train/node/run-folder.js');
+    refuseSecondRun(folder);
+  }
+  return {
+    about,
+    options: {
+      ...{ data: finetune, epochs, learningRate, seed, threads, folder, dtype },
+      out: out.endsWith('.onnx') ? join(folder, 'model.safetensors') : out,
+      command: commandLine(command),
+      summary: !options.json,
+    },
+  };
 }
 
 async function applyPlan(
@@ -187,16 +232,21 @@ async function applyPlan(
   plan: GhostPlan,
   options: GhostifyCommandOptions,
   out: string,
+  tuning: Tuning | undefined,
 ): Promise<number> {
   const { graph, weights, measuring } = loaded;
   const { writeModel } = await import('./ghostify/write-model.js');
   const { compareModels, printComparison } = await import('./ghostify/compare.js');
   const { printErrors } = await import('./ghostify/print-plan.js');
   const started = performance.now();
-  const result = await fitted(loaded, plan, options);
+  const result = await fitted(loaded, plan, options, tuning);
+  if (!result) {
+    note(`ghostnet: stopped; go on with: ghostnet train --resume ${tuning?.options.folder}`);
+    return exitCodes.interrupted;
+  }
   const seconds = (performance.now() - started) / 1000;
   const compared = measuring && (await compareModels({ graph, weights }, result, measuring));
-  await writeModel(out, result.graph, result.weights, plan);
+  await writeModel(out, result.graph, result.weights, options.dtype);
   if (options.json) {
     printJson({ plan: result.plan, ...(compared ?? {}), out });
     return exitCodes.ok;

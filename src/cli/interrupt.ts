@@ -3,6 +3,7 @@
  * own way (a training writes its checkpoint first).
  */
 import { exitCodes } from './exit-codes.js';
+import { note } from './terminal.js';
 
 type Handler = () => void;
 const handlers: Handler[] = [];
@@ -42,3 +43,24 @@ export function onAbandoned(handler: Handler): () => void {
 
 /** Ends the process as an unhandled Ctrl-C would. */
 export const leaveNow: Handler = leave;
+
+/**
+ * Runs a training: the first Ctrl-C says that the step is finished and a checkpoint written, and aborts the signal, as the end of the
+ * parent process does; the second ends at once.
+ */
+export async function finishOnInterrupt<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  let presses = 0;
+  const release = onInterrupt(() => {
+    if (presses++ > 0) leaveNow();
+    note('\nghostnet: finishing the step and writing a checkpoint (Ctrl-C again: end at once)');
+    controller.abort();
+  });
+  const releaseParent = onAbandoned(() => controller.abort());
+  try {
+    return await work(controller.signal);
+  } finally {
+    release();
+    releaseParent();
+  }
+}

@@ -8,9 +8,10 @@ import { type Command, Option } from 'commander';
 import type { RunConfig, Settings } from '../train/config.js';
 import { recipeNames, recipes } from '../train/recipes.js';
 import type { Register } from './command.js';
+import { commandLine } from './command-words.js';
 import { defaultModel } from './default-model.js';
 import { exitCodes } from './exit-codes.js';
-import { leaveNow, onAbandoned, onInterrupt } from './interrupt.js';
+import { finishOnInterrupt } from './interrupt.js';
 import { list, wholeNumber } from './options.js';
 import { UsageError } from './report-error.js';
 import { note, printJson } from './terminal.js';
@@ -205,25 +206,17 @@ async function trainCommand(
     flags.run ??
     join(dirname(config!.out), `${basename(config!.out).replace(/\.safetensors$/, '')}-run`);
   const { runTraining } = await import('../train/node/run-training.js');
-  const controller = new AbortController();
-  let presses = 0;
-  const release = onInterrupt(() => {
-    if (presses++ > 0) leaveNow();
-    note('\nghostnet: finishing the step and writing a checkpoint (Ctrl-C again: end at once)');
-    controller.abort();
-  });
-  const releaseParent = onAbandoned(() => controller.abort());
   const view = trainingView();
   try {
-    const outcome = await runTraining({
+    const run = {
       folder,
       ...(config ? { config } : {}),
       ...(typeof flags['epochs'] === 'number' ? { epochs: flags['epochs'] } : {}),
       ...(typeof flags['data'] === 'string' ? { data: flags['data'] } : {}),
-      command: `ghostnet ${['train', ...commandWords(command)].join(' ')}`,
-      signal: controller.signal,
+      command: commandLine(command),
       ...view,
-    });
+    };
+    const outcome = await finishOnInterrupt((signal) => runTraining({ ...run, signal }));
     view.stop();
     if (outcome.state === 'interrupted') {
       note(`ghostnet: stopped; go on with: ghostnet train --resume ${folder}`);
@@ -234,21 +227,11 @@ async function trainCommand(
     return exitCodes.ok;
   } finally {
     view.stop();
-    release();
-    releaseParent();
   }
 }
 
 function isNewSetting(name: string): boolean {
   return !['resume', 'epochs', 'data', 'json'].includes(name);
-}
-
-/** The words after `train`, quoted where a shell would need it. */
-function commandWords(command: Command): string[] {
-  const words = (command.parent as Command & { readonly rawArgs: readonly string[] }).rawArgs;
-  return words
-    .slice(words.indexOf('train') + 1)
-    .map((word) => (/^[\w./:=,@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`));
 }
 
 function outcomeJson({

@@ -36,6 +36,9 @@ export interface GhostifyCommandOptions {
   readonly finetune?: string;
   readonly epochs: number;
   readonly learningRate: number;
+  readonly seed: number;
+  readonly run?: string;
+  readonly dtype: 'f32' | 'f16';
   readonly layerwise?: boolean;
   readonly targetMacs?: number;
   readonly targetMs?: number;

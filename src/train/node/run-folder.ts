@@ -87,17 +87,19 @@ export async function runFacts(command: string): Promise<RunFacts> {
   };
 }
 
-/**
- * Makes the folder of a new run. Throws EnvironmentError `RUN_EXISTS` when it holds a run already, or
- * `FILE_UNWRITABLE`.
- */
-export async function createRunFolder(folder: string, file: RunFile): Promise<void> {
+/** Throws EnvironmentError `RUN_EXISTS` when the folder holds a run. */
+export function refuseSecondRun(folder: string): void {
   const paths = runPaths(folder);
   if (existsSync(paths.last) || existsSync(paths.best))
     throw new EnvironmentError(
       'RUN_EXISTS',
-      `"${folder}" holds a run; go on with it by --resume, or name another folder by --run`,
+      `"${folder}" holds a run; go on with it by ghostnet train --resume, or name another folder by --run`,
     );
+}
+
+/** Makes the folder of a new run. Throws EnvironmentError `RUN_EXISTS` or `FILE_UNWRITABLE`. */
+export async function createRunFolder(folder: string, file: RunFile): Promise<void> {
+  refuseSecondRun(folder);
   try {
     await mkdir(folder, { recursive: true });
   } catch (cause) {
