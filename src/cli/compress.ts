@@ -5,8 +5,8 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { InvalidArgumentError, Option } from 'commander';
-import { type Graph, makeGraph, type Weights } from '../graph/graph.js';
-import type { Calibration, CompressionPlan } from '../passes/compression.js';
+import type { Graph } from '../graph/graph.js';
+import type { Calibration, CompressionPlan, CompressionResult } from '../passes/compression.js';
 import type { Register } from './command.js';
 import {
   type CommonOptions,
@@ -15,6 +15,7 @@ import {
   methodNames,
   optionsFor,
 } from './compress/methods.js';
+import type { Measuring, Model } from './compress/outcome.js';
 import { exitCodes } from './exit-codes.js';
 import { list, wholeNumber } from './options.js';
 import { UsageError } from './report-error.js';
@@ -54,12 +55,12 @@ function share(text: string): number {
 export const registerCompress: Register = (program, act) => {
   program
     .command('compress')
-    .description('make a network smaller by pruning, decomposition or Ghost modules')
+    .description('make a network smaller by pruning, decomposition, Ghost modules or int8')
     .argument('<name|file>', 'a network by name or a model file')
     .addOption(new Option('--method <name>', 'which pass').choices(methodNames).makeOptionMandatory())
     .option('--out <file>', 'where the new model goes: .safetensors, or .onnx')
     .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
-    .option('--ratio <s>', 'how many times fewer MACs (for ghost: s of the modules)', atLeastOne, 2)
+    .option('--ratio <s>', 'how many times fewer MACs (for ghost: s of the modules); default 2', atLeastOne)
     .option('--keep <share>', 'instead of --ratio: the share of channels that stays', share)
     .option('--skip <layers>', 'layers to leave, with commas; * stands for any text', list, [])
     .option('--only <layers>', 'the only layers to change', list)
@@ -92,6 +93,7 @@ Methods:
   width     the same network, uniformly narrower, with fresh weights: to be trained
   lowrank   layers become products of thinner ones: SVD and Tucker-2 (Kim et al. 2016)
   ghost     convolutions become Ghost modules; ghostnet ghostify has more options
+  int8      the same network in 8 bits, one scale a channel; needs --calibrate, writes .safetensors that run here
 
 What hangs together goes together: residual sums, concatenations, shuffles, depthwise convolutions, gates, Ghost modules.
 With --calibrate, batch-norm statistics are measured anew afterwards, also where batch norm had been folded away.
@@ -105,16 +107,6 @@ Examples:
     )
     .action(act(compressCommand));
 };
-
-interface Model {
-  readonly graph: Graph;
-  readonly weights: Weights;
-}
-
-interface Measuring {
-  readonly calibration: Calibration;
-  readonly labels?: readonly number[];
-}
 
 async function readPictures(
   graph: Graph,
@@ -130,6 +122,7 @@ async function readPictures(
   return {
     calibration: fit && calibrationOf(fit.inputs, { threads }),
     measuring: test && {
+      inputs: test.inputs,
       calibration: calibrationOf(test.inputs, { threads }),
       ...(test.labels ? { labels: test.labels } : {}),
     },
@@ -157,6 +150,8 @@ async function compressCommand(name: string, options: CompressOptions): Promise<
   const { method, out } = options;
   if (out !== undefined && !/\.(safetensors|onnx)$/.test(out))
     throw new UsageError(`--out: ${out}: expected a name that ends in .safetensors or .onnx`);
+  if (method === 'int8' && out?.endsWith('.onnx'))
+    throw new UsageError(`--out: ${out}: int8 models are written as .safetensors`);
   if (options.train !== undefined && method !== 'sfp')
     throw new UsageError(`--train: only sfp trains; fine-tune what ${method} gives with ghostnet train`);
   const common = commonOptions(options);
@@ -188,8 +183,8 @@ async function compressCommand(name: string, options: CompressOptions): Promise<
 function commonOptions(options: CompressOptions): CommonOptions {
   const { method, ratio, keep, skip, only, minChannels, roundTo } = options;
   return optionsFor(method, {
-    ratio,
     skip,
+    ...(ratio === undefined ? {} : { ratio }),
     ...(keep === undefined ? {} : { keep }),
     ...(only === undefined ? {} : { only }),
     ...(minChannels === undefined ? {} : { minChannels }),
@@ -204,7 +199,7 @@ async function applied(
   options: CompressOptions,
   common: CommonOptions,
   calibration: Calibration | undefined,
-): Promise<Model & { readonly plan: CompressionPlan }> {
+): Promise<CompressionResult> {
   const pass = await loadPass(options.method);
   const { progress } = await import('./progress.js');
   const training = options.method === 'sfp' && options.train !== undefined ? options.train : undefined;
@@ -220,7 +215,7 @@ async function applied(
       train: await softTraining(training, model.graph, epochs, { threads, onStep }),
     };
   }
-  const recalibrate = options.recalibrate && calibration !== undefined;
+  const recalibrate = options.recalibrate && calibration !== undefined && options.method !== 'int8';
   const { restoreBatchNorm } = await import('../passes/restore-batch-norm.js');
   const start = recalibrate ? await restoreBatchNorm(model.graph, model.weights, calibration) : model;
   const result = await pass.apply(start.graph, start.weights, plan, more, calibration);
@@ -246,18 +241,16 @@ async function applyPlan(
 ): Promise<number> {
   const { options, common, calibration, measuring, out } = task;
   const { profile } = await import('../analysis/profile.js');
-  const { compareModels, printComparison } = await import('./ghostify/compare.js');
+  const { printComparison } = await import('./ghostify/compare.js');
+  const { compared, writeCompressed } = await import('./compress/outcome.js');
   const { grouped } = await import('./terminal.js');
   const started = performance.now();
   const result = await applied(model, plan, options, common, calibration);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const { params, macs } = profile(result.graph);
-  await writeCompressed(
-    out,
-    result,
-    `${options.method}, ${grouped(macs)} MACs of ${grouped(plan.before.macs)}`,
-  );
-  const comparison = measuring && (await compareModels(model, result, measuring));
+  const how = `${options.method}, ${grouped(macs)} MACs of ${grouped(plan.before.macs)}`;
+  await writeCompressed(out, result, how);
+  const comparison = measuring && (await compared(model, result, measuring, options.threads));
   if (options.json)
     printJson({ plan: result.plan, params, macs, ...(comparison ? { comparison } : {}), out });
   else if (comparison) {
@@ -268,16 +261,4 @@ async function applyPlan(
     `${options.method}: ${grouped(params)} params, ${grouped(macs)} MACs, in ${seconds} s; written to ${out}`,
   );
   return exitCodes.ok;
-}
-
-/** `.onnx` is written with batch norm folded, anything else as a model file. */
-async function writeCompressed(out: string, { graph, weights }: Model, how: string): Promise<void> {
-  const { writeFileAtomically, writeModelFile } = await import('../formats/node/model-file.js');
-  const notes = { ...graph.meta.notes, compressed: how };
-  const noted = makeGraph({ ...graph, meta: { ...graph.meta, notes } });
-  if (!out.endsWith('.onnx')) return writeModelFile(out, noted, weights);
-  const { exportOnnx } = await import('../formats/onnx/export.js');
-  const { foldBatchNorm } = await import('../passes/fold-batch-norm.js');
-  const folded = foldBatchNorm(noted, weights);
-  return writeFileAtomically(out, exportOnnx(folded.graph, folded.weights));
 }

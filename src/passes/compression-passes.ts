@@ -15,6 +15,7 @@ export { removeUnits } from './coupling/remove.js';
 export { type FilterNormOptions, l1Norm } from './l1-norm/l1-norm.js';
 export { type LowRankOptions, lowRank } from './low-rank/low-rank.js';
 export type { PruneOptions } from './prune/options.js';
+export { type Int8Options, type Int8Settings, int8 } from './quantize/int8-pass.js';
 export { restoreBatchNorm } from './restore-batch-norm.js';
 export { shrinkScales, slimming } from './slimming/slimming.js';
 export { type SoftPruningOptions, softPruning } from './soft-pruning/soft-pruning.js';

@@ -5,6 +5,7 @@
  */
 import { FormatError, rangeError } from '../errors.js';
 import type { Graph, Tensor, Weights } from '../graph/graph.js';
+import type { QuantizedNetwork } from './quantize/network.js';
 
 /** Pictures with which a pass learns what the feature maps hold. */
 export interface Calibration {
@@ -28,6 +29,8 @@ export interface LayerCost {
   readonly params: number;
   /** Multiply-accumulates of convolutions and linear layers. */
   readonly macs: number;
+  /** Of the stored weights, for passes that change them and not the counts. */
+  readonly bytes?: number;
   /** Milliseconds that a model of the machine predicts. */
   readonly predictedMs?: number;
   /** Milliseconds measured on this machine. */
@@ -68,6 +71,8 @@ export interface CompressionPlan<Settings = Readonly<Record<string, Setting>>> {
 export interface CompressionResult<Settings = Readonly<Record<string, Setting>>> {
   readonly graph: Graph;
   readonly weights: Weights;
+  /** Integers that take the place of graph and weights, which then are the floats they were made of. */
+  readonly quantized?: QuantizedNetwork;
   /** The plan as applied, with errors filled in where they were measured. */
   readonly plan: CompressionPlan<Settings>;
 }

@@ -132,4 +132,35 @@ describe('ghostnet compress', () => {
     expect(stderr).toContain(`[${error}]`);
     expect(stderr).toContain(message);
   });
+
+  it('int8: the plan counts bytes, ranges can be edited, the file runs', async () => {
+    const plan = at('int8.json');
+    const args = ['compress', at('folded.safetensors'), '--method', 'int8'];
+    const shown = await ghostnet([...args, '--save-plan', plan]);
+    expect(shown.code).toBe(0);
+    expect(shown.stdout).toMatch(/^bn2 +3x3 16→24 +13,920 +3,648 +221,184 .* ranges mse$/m);
+    expect(shown.stdout).toMatch(/^whole network +16,712 +4,528 .*3\.69x fewer bytes, 1\.00x fewer MACs$/m);
+    const edited = JSON.parse(readFileSync(plan, 'utf8'));
+    edited.layers[0].settings.ranges = 'minmax';
+    writeFileSync(plan, JSON.stringify(edited));
+    const out = at('int8.safetensors');
+    const apply = [...args, '--plan', plan, '--calibrate', folder, '--pictures', '8', '--out', out, '--yes'];
+    const { code, stdout } = await ghostnet([...apply, '--json']);
+    expect(code).toBe(0);
+    const report = JSON.parse(stdout);
+    expect(report.plan.layers.map((layer: { error?: number }) => (layer.error ?? 1) < 0.01)).toEqual([
+      ...[true, true],
+      false, // logits stay floats
+    ]);
+    expect(report.comparison).toMatchObject({ pictures: 80 });
+    expect(report.comparison.outputError).toBeLessThan(0.01);
+    const answered = await ghostnet(['inspect', out]);
+    expect(answered).toMatchObject({ code: 0, stdout: expect.stringContaining('int8') });
+    edited.layers[1].apply = false;
+    writeFileSync(plan, JSON.stringify(edited));
+    const refused = await ghostnet(apply);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('PLAN_MISFIT') });
+    const ratio = await ghostnet([...args, '--ratio', '2']);
+    expect(ratio).toMatchObject({ code: 2, stderr: expect.stringContaining('--ratio: int8 is for') });
+  });
 });

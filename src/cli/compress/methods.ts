@@ -5,12 +5,12 @@
 import type { CompressionPass } from '../../passes/compression.js';
 import { UsageError } from '../report-error.js';
 
-export const methodNames = ['l1', 'cp', 'slimming', 'sfp', 'width', 'lowrank', 'ghost'] as const;
+export const methodNames = ['l1', 'cp', 'slimming', 'sfp', 'width', 'lowrank', 'ghost', 'int8'] as const;
 export type MethodName = (typeof methodNames)[number];
 
 /** What the command line says of every pass. */
 export interface CommonOptions {
-  readonly ratio: number;
+  readonly ratio?: number;
   readonly keep?: number;
   readonly skip: readonly string[];
   readonly only?: readonly string[];
@@ -37,17 +37,34 @@ export async function loadPass(method: MethodName): Promise<AnyPass> {
       return (await import('../../passes/low-rank/low-rank.js')).lowRank;
     case 'ghost':
       return (await import('../../passes/ghostify/ghostify.js')).ghostifyPass as unknown as AnyPass;
+    case 'int8':
+      return (await import('../../passes/quantize/int8-pass.js')).int8 as unknown as AnyPass;
   }
 }
 
+/** Options that choose layers and channels, which int8 does not. */
+const choosing = {
+  ratio: 'ratio',
+  keep: 'keep',
+  only: 'only',
+  minChannels: 'min-channels',
+  roundTo: 'round-to',
+};
+
 /** The options of a pass. Throws UsageError for one that the pass does not have. */
 export function optionsFor(method: MethodName, given: CommonOptions): CommonOptions {
-  const { keep, ratio } = given;
+  const { keep, ratio = 2 } = given;
+  if (method === 'int8') {
+    const wrong = Object.entries(choosing).find(([name]) => given[name as keyof CommonOptions] !== undefined);
+    const flag = wrong?.[1] ?? (given.skip.length > 0 ? 'skip' : undefined);
+    if (flag) throw new UsageError(`--${flag}: int8 is for the whole network and has one size`);
+    return given;
+  }
   if (keep !== undefined && (method === 'lowrank' || method === 'ghost'))
     throw new UsageError(`--keep: ${method} does not remove channels; give --ratio`);
   if (method === 'ghost' && !(Number.isInteger(ratio) && ratio >= 2))
     throw new UsageError(
       `--ratio: given ${ratio}, expected a whole number of at least 2 for ghost (s of the paper)`,
     );
-  return given;
+  return { ...given, ratio };
 }

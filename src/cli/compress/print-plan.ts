@@ -1,5 +1,5 @@
 /** The plan of any compression pass as a table for people. */
-import type { CompressionPlan, LayerPlan } from '../../passes/compression.js';
+import type { CompressionPlan, LayerCost, LayerPlan } from '../../passes/compression.js';
 import { grouped, outColors, table } from '../terminal.js';
 
 function what(row: LayerPlan): string {
@@ -10,19 +10,25 @@ function what(row: LayerPlan): string {
   return `${words.join(', ') || (reason ?? '')}${missed}`;
 }
 
-/** A row a convolution or linear layer, then the totals of the network and how many times they shrink. */
+const sizeOf = ({ bytes, params }: LayerCost): number => bytes ?? params;
+
+/**
+ * A row a convolution or linear layer, then the totals of the network and how many times they shrink. Bytes stand in
+ * place of params where the pass changes them.
+ */
 export function printCompressionPlan(plan: CompressionPlan): string {
   const { dim, bold } = outColors;
-  const head = ['layer', 'shape', 'params', 'then', 'MACs', 'then', 'what is done'].map((text) => dim(text));
+  const size = plan.before.bytes === undefined ? 'params' : 'bytes';
+  const head = ['layer', 'shape', size, 'then', 'MACs', 'then', 'what is done'].map((text) => dim(text));
   const rows = plan.layers.map((row) => {
-    const changed = row.before.macs !== row.after.macs || row.before.params !== row.after.params;
+    const [sized, counted] = [sizeOf(row.before) !== sizeOf(row.after), row.before.macs !== row.after.macs];
     return [
       row.layer,
       row.shape,
-      grouped(row.before.params),
-      changed ? grouped(row.after.params) : '',
+      grouped(sizeOf(row.before)),
+      sized || counted ? grouped(sizeOf(row.after)) : '',
       grouped(row.before.macs),
-      changed ? grouped(row.after.macs) : '',
+      counted || (sized && size === 'params') ? grouped(row.after.macs) : '',
       what(row),
     ];
   });
@@ -30,11 +36,11 @@ export function printCompressionPlan(plan: CompressionPlan): string {
   const total = [
     bold('whole network'),
     '',
-    grouped(before.params),
-    bold(grouped(after.params)),
+    grouped(sizeOf(before)),
+    bold(grouped(sizeOf(after))),
     grouped(before.macs),
     bold(grouped(after.macs)),
-    `${(before.params / after.params).toFixed(2)}x fewer params, ${(before.macs / after.macs).toFixed(2)}x fewer MACs`,
+    `${(sizeOf(before) / sizeOf(after)).toFixed(2)}x fewer ${size}, ${(before.macs / after.macs).toFixed(2)}x fewer MACs`,
   ];
   return table([head, ...rows, total], 'llrrrrl');
 }

@@ -1,6 +1,8 @@
 /** First answers of a network on prepared pictures, and how two networks' answers compare. */
+import { createQuantizedNetwork } from '../../create-network.js';
 import type { Graph, Weights } from '../../graph/graph.js';
 import type { Calibration } from '../../passes/compression.js';
+import type { QuantizedNetwork } from '../../passes/quantize/network.js';
 
 export interface Answers {
   /** Index of the largest output of each picture. */
@@ -31,6 +33,28 @@ export async function answersOf(graph: Graph, weights: Weights, pictures: Calibr
     at += batch;
   });
   return { first, outputs };
+}
+
+/** The same of an int8 network, on inputs as it takes them. */
+export async function answersOfQuantized(
+  quantized: QuantizedNetwork,
+  inputs: readonly Float32Array[],
+  threads: number,
+): Promise<Answers> {
+  const network = await createQuantizedNetwork(quantized, { threads });
+  try {
+    const rows = inputs.map((input) => {
+      network.inputView().set(input);
+      network.execute();
+      return network.outputView().slice();
+    });
+    const classes = rows[0]?.length ?? 0;
+    const outputs = new Float32Array(rows.length * classes);
+    for (const [i, row] of rows.entries()) outputs.set(row, i * classes);
+    return { first: Int32Array.from(rows, (row) => row.indexOf(Math.max(...row))), outputs };
+  } finally {
+    network.dispose();
+  }
 }
 
 /** Share of pictures with the same first answer. */

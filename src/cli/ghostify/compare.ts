@@ -2,7 +2,7 @@
 import type { Graph, Weights } from '../../graph/graph.js';
 import type { Calibration } from '../../passes/compression.js';
 import { outColors, table } from '../terminal.js';
-import { agreement, answersOf, outputError } from './answers.js';
+import { type Answers, agreement, answersOf, outputError } from './answers.js';
 
 export interface Comparison {
   readonly pictures: number;
@@ -20,8 +20,18 @@ export async function compareModels(
   pictures: { readonly calibration: Calibration; readonly labels?: readonly number[] },
 ): Promise<Comparison> {
   const before = await answersOf(old.graph, old.weights, pictures.calibration);
-  const after = await answersOf(now.graph, now.weights, pictures.calibration);
-  const { labels } = pictures;
+  return compareAnswers(
+    before,
+    await answersOf(now.graph, now.weights, pictures.calibration),
+    pictures.labels,
+  );
+}
+
+export function compareAnswers(
+  before: Answers,
+  after: Answers,
+  labels: readonly number[] | undefined,
+): Comparison {
   return {
     pictures: before.first.length,
     agreement: agreement(before.first, after.first),

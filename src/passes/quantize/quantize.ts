@@ -17,6 +17,8 @@ import type { ValueStatistics } from './statistics.js';
 export interface QuantizeOptions {
   /** How ranges are chosen. Default 'mse'. */
   readonly ranges?: RangeMethod;
+  /** Other ways for the outputs of single layers, by the name of the convolution or linear layer. */
+  readonly rangesOf?: ReadonlyMap<string, RangeMethod>;
   /**
    * What has a range of its own: a whole value; each half of a Ghost module (default); or every channel, which
    * equalises neighbouring layers (Nagel et al. 2019, section 4.1), since readers take the scales into their weights.
@@ -115,11 +117,12 @@ export function quantizePrepared(
     const partners = (shared.get(output) ?? [output]).flatMap((name) => statistics.get(name) ?? []);
     const joint = mergeStatistics(partners);
     const edges = cuts(operation, own.min.length, granularity);
+    const how = options.rangesOf?.get(filterNode(operation)?.name ?? '') ?? ranges;
     const runs = edges.slice(1).map((end, i): ScaleRun => {
       const from = edges[i] as number;
       if (partners.length > 1)
-        return { ...chooseRun(joint, 0, joint.min.length, activation, ranges), channels: end - from };
-      return chooseRun(own, from, end, activation, ranges);
+        return { ...chooseRun(joint, 0, joint.min.length, activation, how), channels: end - from };
+      return chooseRun(own, from, end, activation, how);
     });
     values.set(output, runs);
     const noises = runs.map((run, i) => runSqnr(own, edges[i] as number, run));
