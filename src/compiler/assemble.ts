@@ -8,12 +8,13 @@
 import { emitDelay, seedDelays } from './delays.js';
 import { FunctionBuilder } from './emitter/function.js';
 import { ModuleBuilder } from './emitter/module.js';
+import { Guard, placeOf, type Region } from './guard.js';
 import type { Isa } from './kernels/kernel.js';
 import { pictureKernels } from './kernels/picture.js';
 import { emitKernel, type KernelSpec, kernelKey } from './kernels/registry.js';
 import type { MemoryPlan } from './memory-plan.js';
-import type { Operand } from './program.js';
-import type { Call, Schedule, ScheduledStep } from './schedule.js';
+import type { Operand, VirtualBuffer } from './program.js';
+import { type Call, callAccesses, type Schedule, type ScheduledStep } from './schedule.js';
 
 /** Fixed addresses below `start`, which everything else stands behind. */
 export const controlBlock = {
@@ -24,6 +25,9 @@ export const controlBlock = {
   stop: 320,
   /** One cache line per thread, up to 32 of them. */
   limits: 384,
+  /** Of checked builds: words about the first wrong access, and bytes that wrong accesses touch. */
+  violation: 2496,
+  sink: 2560,
   start: 4096,
 } as const;
 
@@ -82,7 +86,19 @@ export interface AssembleOptions {
   readonly picturePages: number;
   /** Seed of the delays before every call and barrier; undefined: none. Only for tests (delays.ts). */
   readonly delays?: number | undefined;
+  /** Every load and store of a kernel is checked against what its call may touch. */
+  readonly checked: boolean;
+  /** Gives a step's kernel a wrong address for one of its operands. Only for tests of checked builds. */
+  readonly misplace?: { readonly step: number; readonly operand: number; readonly bytes: number } | undefined;
 }
+
+/** Kernels that read what they have written: softmax keeps its exponentials there until it has their sum. */
+const readsBack: ReadonlySet<string> = new Set<KernelSpec['kind']>(['softmax']);
+/**
+ * Kernels that load whole vectors, of which so many bytes may lie beyond what they use. Nothing comes of these bytes, and
+ * memory has room for them behind the last buffer.
+ */
+const readsBeyond: ReadonlyMap<string, number> = new Map<KernelSpec['kind'], number>([['int8Depthwise', 12]]);
 
 export function assemble(schedule: Schedule, plan: MemoryPlan, options: AssembleOptions): Uint8Array {
   const { isa, batch, weights } = options;
@@ -92,21 +108,53 @@ export function assemble(schedule: Schedule, plan: MemoryPlan, options: Assemble
   const barriersPerImage = schedule.barriers + 1;
   const delay = options.delays === undefined ? -1 : module.add(emitDelay());
 
+  const { violation, sink } = controlBlock;
+  const guard = options.checked ? new Guard(module, { violation, sink, shared: threads > 1 }) : undefined;
+
+  /** The address of a byte of a buffer, of the image that is worked on. */
+  const pushAddress = (f: FunctionBuilder, buffer: VirtualBuffer, offset: number, image: number): void => {
+    f.i32Const((plan.address.get(buffer) ?? 0) + offset);
+    if (batch > 1 && buffer.role !== 'scratch') f.get(image).i32Const(buffer.bytes).op('i32Mul').op('i32Add');
+  };
   const pushOperand = (f: FunctionBuilder, operand: Operand, image: number): void => {
     if (operand.kind === 'none') f.i32Const(0);
     else if (operand.kind === 'weights') f.i32Const(weights + operand.offset);
-    else {
-      const { buffer, offset } = operand;
-      f.i32Const((plan.address.get(buffer) ?? 0) + offset);
-      if (batch > 1 && buffer.role !== 'scratch')
-        f.get(image).i32Const(buffer.bytes).op('i32Mul').op('i32Add');
-    }
+    else pushAddress(f, operand.buffer, operand.offset, image);
   };
-  const pushCall = (f: FunctionBuilder, step: ScheduledStep, call: Call, image: number): void => {
+  const regions = (f: FunctionBuilder, call: Call, image: number): Region[] => {
+    const weightRegions = call.part.operands.flatMap((operand): Region[] =>
+      operand.kind === 'weights'
+        ? [{ push: () => f.i32Const(weights + operand.offset), bytes: operand.bytes, access: 'read' }]
+        : [],
+    );
+    const { kind } = call.part.spec;
+    const beyond = readsBeyond.get(kind) ?? 0;
+    const bufferRegions = callAccesses(call).flatMap(({ buffer, start, end, access }): Region[] => {
+      const region = { push: () => pushAddress(f, buffer, start, image), bytes: end - start };
+      if (access === 'read') return [{ ...region, bytes: region.bytes + beyond, access }];
+      const again = readsBack.has(kind) ? [{ ...region, access: 'read' as const }] : [];
+      return [{ ...region, access }, ...again];
+    });
+    return [...bufferRegions, ...weightRegions];
+  };
+  const pushCall = (
+    f: FunctionBuilder,
+    step: ScheduledStep,
+    call: Call,
+    { image, thread }: { readonly image: number; readonly thread: number },
+  ): void => {
     const spec = withRanges(call.part.spec, step.ranges);
     const index = module.once(kernelKey(spec), () => emitKernel(spec, isa));
-    for (const operand of call.part.operands) pushOperand(f, operand, image);
+    const number = schedule.steps.indexOf(step);
+    guard?.enter(f, index, placeOf(number, thread), regions(f, call, image));
+    call.part.operands.forEach((operand, i) => {
+      pushOperand(f, operand, image);
+      const { misplace } = options;
+      const wrong = misplace?.step === number && misplace.operand === i && operand.kind !== 'none';
+      if (wrong) f.i32Const(misplace.bytes).op('i32Add');
+    });
     f.i32Const(call.unit0).i32Const(call.unit1).call(index);
+    guard?.leave(f);
   };
 
   for (let thread = 0; thread < threads; thread++) {
@@ -132,7 +180,7 @@ export function assemble(schedule: Schedule, plan: MemoryPlan, options: Assemble
         interval = step.interval;
         for (const call of step.calls[thread] ?? []) {
           linger();
-          pushCall(f, step, call, image);
+          pushCall(f, step, call, { image, thread });
         }
       });
       if (threads > 1) wait(schedule.barriers);
@@ -150,13 +198,13 @@ export function assemble(schedule: Schedule, plan: MemoryPlan, options: Assemble
     schedule.steps.forEach((step, i) => {
       const f = new FunctionBuilder([]);
       const image = f.local('i32');
-      for (const call of step.calls[0] ?? []) pushCall(f, step, call, image);
+      for (const call of step.calls[0] ?? []) pushCall(f, step, call, { image, thread: 0 });
       module.add(f, `step${i}`);
     });
   if (options.picturePages > 0)
     for (const [name, emit] of Object.entries(pictureKernels)) module.add(emit(), name);
   const memory = { initial: options.pages, maximum: options.pages + options.picturePages };
-  return module.encode(threads > 1 ? { ...memory, shared: true } : memory);
+  return module.encode(threads > 1 ? { ...memory, shared: true } : memory, guard?.finish());
 }
 
 /** Matrix kernels have code of their own for each length of unit range. */

@@ -24,6 +24,14 @@ export interface ManifestStep {
   readonly bytes: number;
 }
 
+/** Of a checked build: where it reports, and what is stored where. */
+export interface CheckedManifest {
+  /** Address of four words about the first wrong access (guard.ts). */
+  readonly violation: number;
+  /** Buffers may share bytes, at different times. */
+  readonly buffers: readonly { readonly name: string; readonly address: number; readonly bytes: number }[];
+}
+
 export interface Manifest {
   readonly version: 1;
   readonly name: string;
@@ -46,6 +54,7 @@ export interface Manifest {
     readonly base: number;
     readonly stop: number;
   };
+  readonly checked?: CheckedManifest;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
   readonly steps: readonly ManifestStep[];

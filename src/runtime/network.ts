@@ -7,6 +7,7 @@
 import type { CompiledModel, Manifest, ManifestStep, Port } from '../compiler/compiled-model.js';
 import { EnvironmentError, rangeError, typeError } from '../errors.js';
 import { detectFeatures, type Features, mayWait } from './features.js';
+import { checkViolation } from './violation.js';
 import { warnOnce } from './warn-once.js';
 import { type NetworkThread, startThread } from './worker.js';
 
@@ -105,9 +106,17 @@ export class Network {
     return this.#values(this.#port(this.outputs, name));
   }
 
-  /** Runs on what the inputs hold. Throws EnvironmentError `NETWORK_DISPOSED`. */
+  /**
+   * Runs on what the inputs hold. Throws EnvironmentError `NETWORK_DISPOSED`, and, compiled with `checked`, RangeError
+   * `MEMORY_VIOLATION`.
+   */
   execute(): void {
     this.#alive();
+    this.#run();
+    if (this.#manifest.checked) checkViolation(this.#manifest, this.#words);
+  }
+
+  #run(): void {
     const main = this.#exports['main0'] as Main;
     if (this.#threads.length === 0) {
       main(0, 0);

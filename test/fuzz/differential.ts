@@ -27,6 +27,12 @@ export const floor = 0.1;
 /** Softmax is of floats in int8 networks too: exponentials by a polynomial. */
 const softmaxTolerance = 1e-5;
 
+/**
+ * What `quantize` may say to a graph: softmax in the middle; or a channel so far from its calibration pictures (one to three
+ * here: a channel that is zero in all of them) that its integers might not fit.
+ */
+const refusals: readonly string[] = ['NOT_QUANTIZABLE', 'QUANTIZATION_RANGE'];
+
 /** Another engine that runs the graph: its name and its outputs. */
 export interface Peer {
   readonly name: string;
@@ -51,7 +57,7 @@ export interface Verdict {
   readonly kernels: ReadonlySet<string>;
   /** Largest relative error by mode or peer, of those compared within a bound. */
   readonly errors: ReadonlyMap<string, number>;
-  /** Why the graph has no int8 form; empty when it has one or none was asked for. */
+  /** Code of the error that refuses the graph an int8 form; empty when it has one or none was asked for. */
   readonly notQuantizable: string;
 }
 
@@ -130,7 +136,7 @@ export async function judge(
       quantized = await quantizeCase(opCase);
       families.set('int8', runQuantizedReference(quantized, inputs));
     } catch (error) {
-      if (errorCode(error) === 'NOT_QUANTIZABLE') notQuantizable = (error as Error).message;
+      if (refusals.includes(errorCode(error) ?? '')) notQuantizable = errorCode(error) ?? '';
       else failures.push({ mode: 'int8 simd', what: `quantise ${message(error)}` });
     }
   const softmax = graph.nodes.some(({ kind }) => kind === 'softmax');
@@ -138,8 +144,8 @@ export async function judge(
     if (mode.precision === 'int8' && !quantized) continue;
     let actual: Outputs;
     try {
-      const { relaxed, narrow, winograd, threads } = mode;
-      const options = { batch, relaxed, narrow, winograd, threads, check: true };
+      const { relaxed, narrow, winograd, threads, checked } = mode;
+      const options = { batch, relaxed, narrow, winograd, threads, checked, check: true };
       const compiled =
         mode.precision === 'int8' && quantized
           ? compileQuantized(quantized, options)

@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 import type { Peer } from './differential.js';
 import { fuzzGraph } from './fuzz-graph.js';
 import { emptyTally, hunt, type Tally } from './hunt.js';
-import { allModes } from './modes.js';
+import { allModes, longModes } from './modes.js';
 import { onnxruntimePeer } from './onnxruntime.js';
 
 const asked = process.env['GHOSTNET_FUZZ_GRAPHS'];
@@ -53,12 +53,12 @@ describe('random graphs in onnxruntime-node', () => {
   it(`${graphs} seeds from ${from}`, { timeout: long ? 24 * 3600_000 : 300_000 }, async (context) => {
     const peers = await findPeers();
     if (!long && peers.length === 0) return context.skip('onnxruntime-node cannot be installed');
-    const modes = long ? allModes : allModes.slice(0, 1);
+    const modesOf = (seed: number) => (long ? longModes(seed) : allModes.slice(0, 1));
     const outcome = begin();
     const reports: string[] = [];
     while (outcome.next < from + graphs) {
       const started = performance.now();
-      const report = await hunt(outcome.tally, fuzzGraph(outcome.next), modes, peers);
+      const report = await hunt(outcome.tally, fuzzGraph(outcome.next), modesOf(outcome.next), peers);
       outcome.seconds += (performance.now() - started) / 1000;
       outcome.next++;
       if (report !== undefined) {

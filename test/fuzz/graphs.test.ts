@@ -13,7 +13,7 @@ import { allModes, shortModes } from './modes.js';
 
 const graphs = 100;
 /** Graphs per test, so that a failure says which, and no test runs long. */
-const perTest = 20;
+const perTest = 10;
 
 /** A graph that some mode got wrong once, made small; its weights and inputs are those of the seed. */
 interface Kept {
@@ -42,7 +42,7 @@ describe('random graphs in every mode', () => {
 
   it('meet every kind of node, and int8 where they can', () => {
     expect(nodeKinds.filter((kind) => !tally.ops[kind])).toEqual([]);
-    expect(tally.notQuantizable).toBeLessThan(graphs / 3);
+    expect(tally.modes['int8 simd']).toBeGreaterThan((graphs * 2) / 3);
   });
 });
 

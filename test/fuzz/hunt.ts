@@ -28,8 +28,8 @@ export interface Tally {
   readonly kernels: Record<string, number>;
   /** Largest relative error by mode or peer. */
   readonly errors: Record<string, number>;
-  /** Graphs without an int8 form. */
-  notQuantizable: number;
+  /** Graphs without an int8 form, by the code of the refusal. */
+  readonly refused: Record<string, number>;
   readonly found: Found[];
 }
 
@@ -41,7 +41,7 @@ export function emptyTally(): Tally {
     ops: {},
     kernels: {},
     errors: {},
-    notQuantizable: 0,
+    refused: {},
     found: [],
   };
 }
@@ -64,7 +64,7 @@ export async function hunt(
   for (const { kind } of opCase.graph.nodes) count(tally.ops, kind);
   for (const kernel of verdict.kernels) count(tally.kernels, kernel);
   for (const [name, error] of verdict.errors) tally.errors[name] = Math.max(tally.errors[name] ?? 0, error);
-  if (verdict.notQuantizable !== '') tally.notQuantizable++;
+  if (verdict.notQuantizable !== '') count(tally.refused, verdict.notQuantizable);
   const [first] = verdict.failures;
   if (!first) return undefined;
   // what fails is repeated alone, with the mode that it must agree with

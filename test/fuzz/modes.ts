@@ -11,6 +11,8 @@ export interface Mode {
   readonly narrow: boolean;
   readonly winograd: boolean;
   readonly threads: number;
+  /** Every load and store checked against the memory plan. */
+  readonly checked: boolean;
   /** Modes with the same family give the same bits. */
   readonly family: string;
   /** Why it cannot run here; empty when it can. */
@@ -25,26 +27,35 @@ interface Choice {
   readonly narrow?: boolean;
   readonly winograd?: boolean;
   readonly threads?: number;
+  readonly checked?: boolean;
 }
 
 /** A mode by what is unusual in it; its name says the same: `f32 relaxed, 4 threads`. */
 export function mode(choice: Choice): Mode {
-  const { precision = 'f32', relaxed = false, narrow = false, winograd = true, threads = 1 } = choice;
+  const {
+    precision = 'f32',
+    relaxed = false,
+    narrow = false,
+    winograd = true,
+    threads = 1,
+    checked = false,
+  } = choice;
   const name = [
     `${precision} ${relaxed ? 'relaxed' : 'simd'}`,
     ...(narrow ? ['narrow tiles'] : []),
     ...(winograd ? [] : ['no winograd']),
     ...(threads > 1 ? [`${threads} threads`] : []),
+    ...(checked ? ['checked'] : []),
   ].join(', ');
   // integers are the same whatever the instructions; fusion and Winograd round floats in other ways
   const family = precision === 'int8' ? 'int8' : `${relaxed ? 'fused' : 'separate'} ${winograd}`;
   const missing =
     (relaxed && !features.relaxed ? 'no relaxed SIMD in this engine' : '') ||
     (threads > 1 ? features.threads.reason : '');
-  return { name, precision, relaxed, narrow, winograd, threads, family, missing };
+  return { name, precision, relaxed, narrow, winograd, threads, checked, family, missing };
 }
 
-/** Every mode of the long form. */
+/** Every mode; one thread before several in each family. */
 export const allModes: readonly Mode[] = [
   mode({}),
   mode({ winograd: false }),
@@ -56,17 +67,37 @@ export const allModes: readonly Mode[] = [
   mode({ relaxed: true, narrow: true }),
   mode({ relaxed: true, threads: 2 }),
   mode({ relaxed: true, threads: 4 }),
+  mode({ checked: true }),
+  mode({ checked: true, threads: 3 }),
   mode({ precision: 'int8' }),
   mode({ precision: 'int8', threads: 2 }),
   mode({ precision: 'int8', threads: 4 }),
   mode({ precision: 'int8', relaxed: true }),
   mode({ precision: 'int8', relaxed: true, threads: 3 }),
+  mode({ precision: 'int8', checked: true }),
+  mode({ precision: 'int8', checked: true, threads: 3 }),
 ];
 
-/** Modes of the short form: those of one thread, and for every third graph one of the others in turn. */
-export function shortModes(seed: number): readonly Mode[] {
+function modesOf(seed: number, turns: number): readonly Mode[] {
   const single = allModes.filter(({ threads }) => threads === 1);
   const several = allModes.filter(({ threads, missing }) => threads > 1 && missing === '');
-  const turn = seed % 3 === 0 ? several[(seed / 3) % several.length] : undefined;
-  return turn ? [...single, turn] : single;
+  const taken = Array.from(
+    { length: several.length > 0 ? turns : 0 },
+    (_, i) => (seed * turns + i) % several.length,
+  );
+  return [...single, ...taken.map((i) => several[i] as Mode)];
+}
+
+/**
+ * Modes of the long form: those of one thread, and two of those with several in turn, since starting threads takes longer
+ * than running a graph.
+ */
+export function longModes(seed: number): readonly Mode[] {
+  return modesOf(seed, 2);
+}
+
+/** Modes of the short form: those of one thread, for every third graph one with several, and every third is checked. */
+export function shortModes(seed: number): readonly Mode[] {
+  if (seed % 3 === 0) return modesOf(seed / 3, 1);
+  return modesOf(seed, 0).filter(({ checked }) => !checked);
 }

@@ -18,12 +18,26 @@ import {
 /** Index of a parameter or local. */
 export type Local = number;
 
+/** Instructions that touch memory and are not in the table of memory instructions. */
+export type OtherAccess = 'loadLane32' | 'storeLane32' | 'storeLane64' | 'memoryCopy' | 'memoryFill';
+
+/** An instruction that loads or stores: its bytes [start, end) in the code, and its constant offset. */
+export interface MemoryAccess {
+  readonly name: MemoryName | OtherAccess;
+  readonly start: number;
+  readonly end: number;
+  readonly offset: number;
+  /** Lane of a vector, where the instruction has one. */
+  readonly lane: number;
+}
+
 export class FunctionBuilder {
   readonly params: readonly ValueType[];
   readonly results: readonly ValueType[];
   readonly #locals: ValueType[] = [];
   readonly #code = new ByteWriter(1024);
   readonly #pools = new Map<ValueType, Local[]>();
+  readonly #accesses: MemoryAccess[] = [];
   #depth = 0;
 
   constructor(params: readonly ValueType[], results: readonly ValueType[] = []) {
@@ -100,14 +114,15 @@ export class FunctionBuilder {
   /** A load, store or atomic with a constant byte offset; the address is on the stack. */
   mem(name: MemoryName, offset = 0): this {
     const [prefix, opcode, align] = memory[name];
-    if (prefix === 0) this.#code.byte(opcode);
-    else {
-      this.#code.byte(prefix);
-      this.#code.unsigned(opcode);
-    }
-    this.#code.unsigned(align);
-    this.#code.unsigned(offset);
-    return this;
+    return this.#access(name, { offset }, () => {
+      if (prefix === 0) this.#code.byte(opcode);
+      else {
+        this.#code.byte(prefix);
+        this.#code.unsigned(opcode);
+      }
+      this.#code.unsigned(align);
+      this.#code.unsigned(offset);
+    });
   }
 
   /** Lanes of 32 bits picked from two vectors: 0-3 the first's, 4-7 the second's. */
@@ -139,27 +154,15 @@ export class FunctionBuilder {
   }
   /** One 32-bit lane of the vector on the stack stored at the address below it. */
   storeLane32(lane: number, offset = 0): this {
-    this.#simdOpcode(90);
-    this.#code.unsigned(2);
-    this.#code.unsigned(offset);
-    this.#code.byte(lane);
-    return this;
+    return this.#laneAccess('storeLane32', 90, 2, lane, offset);
   }
   /** One 64-bit lane of the vector on the stack stored at the address below it. */
   storeLane64(lane: number, offset = 0): this {
-    this.#simdOpcode(91);
-    this.#code.unsigned(3);
-    this.#code.unsigned(offset);
-    this.#code.byte(lane);
-    return this;
+    return this.#laneAccess('storeLane64', 91, 3, lane, offset);
   }
   /** One 32-bit lane of the vector on the stack loaded from the address below it. */
   loadLane32(lane: number, offset = 0): this {
-    this.#simdOpcode(86);
-    this.#code.unsigned(2);
-    this.#code.unsigned(offset);
-    this.#code.byte(lane);
-    return this;
+    return this.#laneAccess('loadLane32', 86, 2, lane, offset);
   }
 
   /** One 64-bit lane of the vector on the stack loaded from the address below it. */
@@ -229,15 +232,28 @@ export class FunctionBuilder {
     this.#code.unsigned(functionIndex);
     return this;
   }
+  globalGet(index: number): this {
+    this.#code.byte(0x23);
+    this.#code.unsigned(index);
+    return this;
+  }
+  globalSet(index: number): this {
+    this.#code.byte(0x24);
+    this.#code.unsigned(index);
+    return this;
+  }
+  /** Code that another builder has made. */
+  append(code: Uint8Array): this {
+    this.#code.bytes(code);
+    return this;
+  }
   /** Stack: destination, source, byte count. */
   memoryCopy(): this {
-    this.#code.bytes([0xfc, 10, 0, 0]);
-    return this;
+    return this.#access('memoryCopy', {}, () => this.#code.bytes([0xfc, 10, 0, 0]));
   }
   /** Stack: destination, byte value, byte count. */
   memoryFill(): this {
-    this.#code.bytes([0xfc, 11, 0]);
-    return this;
+    return this.#access('memoryFill', {}, () => this.#code.bytes([0xfc, 11, 0]));
   }
   atomicFence(): this {
     this.#code.bytes([0xfe, 3, 0]);
@@ -247,6 +263,21 @@ export class FunctionBuilder {
   /** Bytes of code so far. */
   get codeLength(): number {
     return this.#code.length;
+  }
+
+  /** The code so far, without locals and end (a view that later instructions may leave behind). */
+  get code(): Uint8Array {
+    return this.#code.view();
+  }
+
+  /** Types of the locals after the parameters. */
+  get locals(): readonly ValueType[] {
+    return this.#locals;
+  }
+
+  /** Every load and store in the code, in order. */
+  get accesses(): readonly MemoryAccess[] {
+    return this.#accesses;
   }
 
   /** The function body as the code section holds it, without its length. */
@@ -266,6 +297,26 @@ export class FunctionBuilder {
     out.bytes(this.#code.view());
     out.byte(0x0b);
     return out.view();
+  }
+
+  #access(
+    name: MemoryAccess['name'],
+    { offset = 0, lane = 0 }: { readonly offset?: number; readonly lane?: number },
+    emit: () => void,
+  ): this {
+    const start = this.#code.length;
+    emit();
+    this.#accesses.push({ name, start, end: this.#code.length, offset, lane });
+    return this;
+  }
+
+  #laneAccess(name: OtherAccess, opcode: number, align: number, lane: number, offset: number): this {
+    return this.#access(name, { offset, lane }, () => {
+      this.#simdOpcode(opcode);
+      this.#code.unsigned(align);
+      this.#code.unsigned(offset);
+      this.#code.byte(lane);
+    });
   }
 
   #simdOpcode(opcode: number): void {

@@ -1,5 +1,6 @@
 /** Puts function bodies together into a WebAssembly module with one imported memory. */
 import { ByteWriter } from './bytes.js';
+import { type AccessChecks, withChecks } from './checked.js';
 import type { FunctionBuilder } from './function.js';
 import { valueTypes } from './opcodes.js';
 
@@ -15,6 +16,7 @@ export class ModuleBuilder {
   readonly #functions: FunctionBuilder[] = [];
   readonly #exports: [string, number][] = [];
   readonly #byKey = new Map<string, number>();
+  #globals = 0;
 
   /** Adds a function and returns its index for `call`. */
   add(fn: FunctionBuilder, exportName?: string): number {
@@ -32,12 +34,17 @@ export class ModuleBuilder {
     return index;
   }
 
+  /** Index of a new global: a 32-bit integer, zero at first, of each instance (thread) its own. */
+  global(): number {
+    return this.#globals++;
+  }
+
   get functionCount(): number {
     return this.#functions.length;
   }
 
-  /** The module's bytes; the memory is imported as `env.memory`. */
-  encode(memory: MemoryImport): Uint8Array {
+  /** The module's bytes; the memory is imported as `env.memory`. With `checks`, kernels ask before they touch it. */
+  encode(memory: MemoryImport, checks?: AccessChecks): Uint8Array {
     const out = new ByteWriter(1 << 16);
     out.bytes([0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
     const section = (id: number, write: (body: ByteWriter) => void): void => {
@@ -81,6 +88,12 @@ export class ModuleBuilder {
       body.unsigned(typeOf.length);
       for (const index of typeOf) body.unsigned(index);
     });
+    if (this.#globals > 0)
+      section(6, (body) => {
+        body.unsigned(this.#globals);
+        // mutable i32, i32.const 0, end
+        for (let i = 0; i < this.#globals; i++) body.bytes([valueTypes.i32, 1, 0x41, 0, 0x0b]);
+      });
     section(7, (body) => {
       body.unsigned(this.#exports.length);
       for (const [name, index] of this.#exports) {
@@ -91,11 +104,11 @@ export class ModuleBuilder {
     });
     section(10, (body) => {
       body.unsigned(this.#functions.length);
-      for (const fn of this.#functions) {
-        const code = fn.body();
+      this.#functions.forEach((fn, index) => {
+        const code = (checks?.functions.has(index) ? withChecks(fn, checks) : fn).body();
         body.unsigned(code.length);
         body.bytes(code);
-      }
+      });
     });
     return out.view().slice();
   }

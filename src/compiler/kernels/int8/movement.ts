@@ -304,7 +304,9 @@ export function emitInt8Upsample({ height, width, scale }: Int8UpsampleSpec, isa
     f.repeat(rows, height, () => {
       f.repeat(copies, scale[0], () => {
         f.repeat(columns, width, () => {
-          f.get(0).mem('v128Load64Zero').set(value);
+          f.get(0)
+            .mem(pixelBytes === 8 ? 'v128Load64Zero' : 'v128Load32Zero')
+            .set(value);
           for (let i = 0; i < scale[1]; i++) {
             f.get(1).get(value);
             if (pixelBytes === 8) f.storeLane64(0, i * pixelBytes);
