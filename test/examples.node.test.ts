@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const examples = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.js'));
@@ -23,6 +23,9 @@ function promised(source: string): string[] {
         .map((line) => line.slice(3));
 }
 
+// seconds alone; minutes where the machine has other work
+vi.setConfig({ testTimeout: 300_000 });
+
 describe('examples', () => {
   it.each(examples)('%s prints what it says', (name) => {
     const expected = promised(readFileSync(join(root, 'examples', name), 'utf8'));
@@ -30,7 +33,7 @@ describe('examples', () => {
     const { status, stdout, stderr } = spawnSync(process.execPath, [join('examples', name)], {
       cwd: process.env['GHOSTNET_ROOT'] ?? root,
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 240_000,
     });
     if (stderr.includes('[NO_WEIGHTS]')) {
       console.warn(`SKIPPED: examples/${name}: ${stderr.trim()}`);
