@@ -30,6 +30,12 @@ export const tableTitles: Readonly<Record<number, string>> = {
   7: 'Table 7: small networks on ImageNet',
 };
 
+/** Sweeps of whole tables on the paper's schedule. */
+const sweeps: Readonly<Record<number, string>> = {
+  3: 'ghostnet sweep data/paper/vgg16-full.yaml',
+  4: 'ghostnet sweep data/paper/vgg16-full.yaml',
+};
+
 /** Table 1. `rows` as rows.ts makes them. */
 export function architecture(rows: readonly (readonly string[])[]): RenderedTable {
   return {
@@ -74,9 +80,13 @@ export function countsTable(table: number, rows: readonly PaperRow[]): RenderedT
       accuracyText(row),
     ];
   });
+  const sources = [...new Set(rows.flatMap(({ accuracy }) => accuracy.source || []))];
+  const sweep = sweeps[table];
   const commands = [...new Set(rows.flatMap(({ accuracy }) => accuracy.command ?? []))].slice(0, 1);
   const text = [
     ...notes.map((note, i) => `(${i + 1}) ${note}.`),
+    sources.length > 0 ? `Trained here by: ${sources.map((source) => `\`${source}\``).join(', ')}.` : '',
+    sweep ? `All rows on the paper's schedule: \`${sweep}\`.` : '',
     commands[0] ? `An accuracy of one's own, for example: \`${commands[0]}\`.` : '',
   ]
     .filter((line) => line !== '')

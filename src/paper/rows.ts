@@ -33,6 +33,8 @@ export interface PaperRow {
     readonly status: AccuracyStatus;
     readonly top1?: number;
     readonly how?: string;
+    /** What has its settings: a grid or a kept run of this package; '' for a run of the reader's. */
+    readonly source?: string;
     /** The command that measures or trains it where data and time are at hand. */
     readonly command?: string;
   };
@@ -61,10 +63,12 @@ function accuracyOf(row: CsvRow, trained: readonly CsvRow[]): PaperRow['accuracy
   const { model = '', ratio = '', cheapKernel = '' } = row;
   if (model === '') return { status: 'no network here' };
   const cifar = model.includes('cifar');
+  // s and d that are not given are the network's own, in the row as in the run
+  const [own] = createModel(model).ghostModules;
+  const settingsOf = (of: CsvRow): string =>
+    [of['ratio'] || own?.ratio, of['cheapKernel'] || own?.cheapKernel].join();
   const run = longest(
-    trained.filter(
-      (entry) => entry['model'] === model && entry['ratio'] === ratio && entry['cheapKernel'] === cheapKernel,
-    ),
+    trained.filter((entry) => entry['model'] === model && settingsOf(entry) === settingsOf(row)),
   );
   const settings = `${ratio ? ` --ratio ${ratio}` : ''}${cheapKernel ? ` --cheap-kernel ${cheapKernel}` : ''}`;
   const command = cifar
@@ -75,6 +79,7 @@ function accuracyOf(row: CsvRow, trained: readonly CsvRow[]): PaperRow['accuracy
       status: 'trained here',
       top1: Number(run['top1']),
       how: `${run['epochs']} epochs of ${Number(run['trainedOn']).toLocaleString('en-US')} pictures`,
+      source: run['source'] ?? '',
       command,
     };
   return { status: cifar ? 'needs training' : 'needs ImageNet', command };

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readCsv } from '../../src/paper/csv.js';
 import { ghostnet } from './run-command.js';
 
 let folder: string;
@@ -26,7 +27,26 @@ describe('ghostnet paper', () => {
       /Ghost-ResNet-50 \(s=2\).*13,953,512\s+13\.0 M\s+differs\s+2,151,023,360\s+2\.2 B\s+printed digits/,
     );
     const { tables } = JSON.parse((await run('paper', 'table', '5', '--json')).stdout);
-    expect(tables['5']).toHaveLength(9);
+    expect(tables['5']).toHaveLength(12);
+  });
+
+  it('has the accuracies that the kept runs and sweeps say', async () => {
+    const root = join(import.meta.dirname, '../..');
+    const trained = readCsv(await readFile(join(root, 'data/paper/trained.csv'), 'utf8'));
+    expect(trained.length).toBeGreaterThan(4);
+    for (const { id, source = '', top1, pictures } of trained) {
+      const kept = source.endsWith('.yaml')
+        ? readCsv(await readFile(join(root, source.replace('.yaml', '.results.csv')), 'utf8')).find(
+            (row) => row['id'] === id,
+          )
+        : JSON.parse(await readFile(join(root, source, 'evaluation.json'), 'utf8'));
+      const share = source.endsWith('.yaml') ? Number(kept.top1) : 100 * kept.top1;
+      expect({ id, top1, pictures }).toEqual({
+        id,
+        top1: share.toFixed(2),
+        pictures: String(kept.count ?? kept.pictures),
+      });
+    }
   });
 
   it("takes accuracies from a sweep's results, and no others", async () => {

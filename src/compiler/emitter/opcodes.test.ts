@@ -46,7 +46,8 @@ function expected(name: string): string {
   if (/x\d/.test(name) || name.startsWith('v128')) {
     if (/Bitselect|Madd|Nmadd|AddS$/.test(name)) return 'v128 v128 v128 > v128';
     if (/Sh[lr]/.test(name)) return 'v128 i32 > v128';
-    const unary = /Not$|Neg|Abs|Sqrt|Floor|Nearest|Extend|Pairwise|Trunc|Convert/.test(name) && !/AndNot/.test(name);
+    const unary =
+      /Not$|Neg|Abs|Sqrt|Floor|Nearest|Extend|Pairwise|Trunc|Convert/.test(name) && !/AndNot/.test(name);
     return unary ? 'v128 > v128' : 'v128 v128 > v128';
   }
   const conversion = /^(i32|f32)(?:Trunc|Convert|Reinterpret)(I32|F32)/.exec(name);
