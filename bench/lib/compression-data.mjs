@@ -11,7 +11,8 @@ import { readCifar10 } from '../../dist/data/cifar10.js';
 import { normaliseInto } from '../../dist/data/preprocess.js';
 import { decodePicture, fitPicture, readModelFile } from '../../dist/node.js';
 
-const data = process.env.GHOSTNET_DATA ?? fileURLToPath(new URL('../../../shared/data', import.meta.url));
+export const data =
+  process.env.GHOSTNET_DATA ?? fileURLToPath(new URL('../../../shared/data', import.meta.url));
 const cut = { keepSize: true, cropRounding: 'down', interpolation: 'bilinear' };
 const grey = Array(3).fill(128 / 255);
 
@@ -38,7 +39,7 @@ export const compressionNetworks = {
 };
 
 /** Pictures of one network: `count`, `label(i)` and `write(i, target)`, which normalises picture i into the target. */
-class Pictures {
+export class Pictures {
   constructor(pictures, labels, { mean, std }) {
     this.count = pictures.length;
     this.label = (i) => labels[i];
@@ -55,33 +56,36 @@ class Pictures {
   }
 }
 
-function readArchive() {
-  const folder = join(data, 'imagenet-sample');
-  const rows = readFileSync(join(folder, 'labels.tsv'), 'utf8').trim().split('\n').slice(1);
-  const index = new Map(rows.map((row) => [row.split('\t')[1], Number(row.split('\t')[0])]));
+/** The files of an archive below the data folder: { name, bytes }. */
+export function readArchive(path) {
   const files = [];
   list({
-    file: join(folder, 'imagenet-sample-1000-short256-q80.tar'),
+    file: join(data, path),
     sync: true,
     onReadEntry(entry) {
       const chunks = [];
       entry.on('data', (chunk) => chunks.push(chunk));
-      entry.on('end', () =>
-        files.push({
-          name: entry.path,
-          bytes: Buffer.concat(chunks),
-          label: index.get(entry.path.slice(0, 9)),
-        }),
-      );
+      entry.on('end', () => files.push({ name: entry.path, bytes: Buffer.concat(chunks) }));
     },
   });
   return files;
 }
 
+/** The 1,000 pictures: { name, bytes, label }. */
+export function readImagenetSample() {
+  const folder = join(data, 'imagenet-sample');
+  const rows = readFileSync(join(folder, 'labels.tsv'), 'utf8').trim().split('\n').slice(1);
+  const index = new Map(rows.map((row) => [row.split('\t')[1], Number(row.split('\t')[0])]));
+  return readArchive('imagenet-sample/imagenet-sample-1000-short256-q80.tar').map((file) => ({
+    ...file,
+    label: index.get(file.name.slice(0, 9)),
+  }));
+}
+
 /** Every tenth picture calibrates (about `calibrating` of them), the others (`most` of them, evenly spread) are classified. */
 async function imagenetPictures(preprocessing, [, h, w], { firstLabel, most, calibrating }) {
   const parts = { calibration: [[], []], evaluation: [[], []] };
-  const files = readArchive();
+  const files = readImagenetSample();
   const stride = Math.max(Math.floor((0.9 * files.length) / most), 1);
   for (const [i, { name, bytes, label }] of files.entries()) {
     const other = i - Math.ceil(i / 10);
@@ -100,7 +104,7 @@ async function imagenetPictures(preprocessing, [, h, w], { firstLabel, most, cal
   );
 }
 
-function cifarPart(folder, file, count, preprocessing) {
+export function cifarPart(folder, file, count, preprocessing) {
   const { pictures, labels } = readCifar10(readFileSync(join(folder, file)), file);
   const views = Array.from({ length: count }, (_, i) => ({
     width: 32,

@@ -4,7 +4,9 @@
  */
 import { statSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
+import { granularities } from '../passes/quantize/granularity.js';
 import type { QuantizeOptions } from '../passes/quantize/quantize.js';
+import { rangeMethods } from '../passes/quantize/ranges.js';
 import type { Register } from './command.js';
 import { exitCodes } from './exit-codes.js';
 import { wholeNumber } from './options.js';
@@ -41,14 +43,14 @@ export const registerQuantize: Register = (program, act) => {
     .option('--pictures <n>', 'use at most so many', wholeNumber(1), 128)
     .option(
       '--granularity <what>',
-      'what has a range: half (of a Ghost module), tensor or channel',
-      oneOf('half', 'tensor', 'channel'),
+      'what has a range: equalised (channels, balanced with weights), half (of a Ghost module), tensor or channel',
+      oneOf(...granularities),
       'half',
     )
     .option(
       '--ranges <how>',
-      'how ranges are chosen: mse, minmax or percentile',
-      oneOf('mse', 'minmax', 'percentile'),
+      'how ranges are chosen: minmax, percentile or mse',
+      oneOf(...rangeMethods),
       'mse',
     )
     .option('--no-bias-correction', 'leave the mean error of rounded weights')

@@ -2,6 +2,7 @@
 import { compileQuantized } from '../../src/compiler/compile.js';
 import { errorCode } from '../../src/errors.js';
 import type { Tensor } from '../../src/graph/graph.js';
+import { granularities } from '../../src/passes/quantize/granularity.js';
 import type { QuantizedNetwork } from '../../src/passes/quantize/network.js';
 import { quantize } from '../../src/quantize-network.js';
 import { runQuantizedReference } from '../../src/reference/quantized.js';
@@ -26,7 +27,7 @@ export async function quantizeCase({ graph, batch, seed, inputScale }: OpCase): 
     ),
   );
   // each case has one of the granularities, so that all are run
-  const granularity = (['half', 'tensor', 'channel'] as const)[(seed >>> 0) % 3] ?? 'half';
+  const granularity = granularities[(seed >>> 0) % granularities.length] ?? 'half';
   const { network } = await quantize(graph, randomWeights(graph, seed), {
     calibration: pictures,
     granularity,

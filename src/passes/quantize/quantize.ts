@@ -7,10 +7,19 @@ import { inferShapes } from '../../graph/shapes.js';
 import { eliminateDeadNodes } from '../eliminate-dead-nodes.js';
 import { foldBatchNorm } from '../fold-batch-norm.js';
 import type { Operation } from '../fuse.js';
+import { equalise } from './equalise.js';
 import { quantizeFilter, realFilter } from './filters.js';
+import {
+  classValues,
+  cuts,
+  type Granularity,
+  leastRanges,
+  mergeStatistics,
+  sharedHalves,
+} from './granularity.js';
 import type { QuantizedNetwork, ScaleRun } from './network.js';
 import { filterNode, floatValues, int8Operations, keepsScales, operationsOf } from './operations.js';
-import { chooseRun, type RangeMethod, runSqnr } from './ranges.js';
+import { chooseRun, type RangeMethod, signalToNoise } from './ranges.js';
 import { resolveScales } from './scales.js';
 import type { ValueStatistics } from './statistics.js';
 
@@ -19,11 +28,8 @@ export interface QuantizeOptions {
   readonly ranges?: RangeMethod;
   /** Other ways for the outputs of single layers, by the name of the convolution or linear layer. */
   readonly rangesOf?: ReadonlyMap<string, RangeMethod>;
-  /**
-   * What has a range of its own: a whole value; each half of a Ghost module (default); or every channel, which
-   * equalises neighbouring layers (Nagel et al. 2019, section 4.1), since readers take the scales into their weights.
-   */
-  readonly granularity?: 'tensor' | 'half' | 'channel';
+  /** What has a range of its own. Default 'half'. */
+  readonly granularity?: Granularity;
   /** Takes the mean error of rounded weights off the biases. Default true. */
   readonly biasCorrection?: boolean;
 }
@@ -33,7 +39,7 @@ export interface QuantizationStep {
   readonly value: string;
   readonly kind: string;
   readonly runs: readonly ScaleRun[];
-  /** Signal to noise of storing the value in its steps, in decibels: the worst run's. */
+  /** Signal to noise of storing the value in its steps, in decibels; of a Ghost module the worse half's. */
   readonly sqnr: number;
 }
 
@@ -60,38 +66,6 @@ export function prepareQuantization(graph: Graph, weights: Weights): Prepared {
   return { graph: clean.graph, weights: clean.weights, outputNames: graph.outputs, observed };
 }
 
-/** Cuts of a value's channels into runs. */
-function cuts(
-  operation: Operation,
-  channels: number,
-  granularity: 'tensor' | 'half' | 'channel',
-): readonly number[] {
-  if (granularity === 'channel') return Array.from({ length: channels + 1 }, (_, c) => c);
-  if (granularity === 'half' && operation.root.kind === 'ghost')
-    return [0, operation.root.cheap.inChannels, channels];
-  return [0, channels];
-}
-
-/** Values that must share one range when a Ghost module's halves may not differ. */
-function sharedHalves(graph: Graph): ReadonlyMap<string, readonly string[]> {
-  const shared = new Map<string, readonly string[]>();
-  for (const node of graph.nodes)
-    if (node.kind === 'concat' && node.inputs.length > 1)
-      for (const input of node.inputs) shared.set(input, node.inputs);
-  return shared;
-}
-
-function mergeStatistics(all: readonly ValueStatistics[]): ValueStatistics {
-  const join = (pick: (one: ValueStatistics) => Float64Array): Float64Array =>
-    Float64Array.from(all.flatMap((one) => [...pick(one)]));
-  return {
-    min: join((one) => one.min),
-    max: join((one) => one.max),
-    mean: join((one) => one.mean),
-    samples: all.flatMap((one) => one.samples),
-  };
-}
-
 /**
  * `statistics` has an entry for each of `prepared.observed`. Throws RangeError `NOT_QUANTIZABLE`.
  */
@@ -107,8 +81,9 @@ export function quantizePrepared(
   const floats = floatValues(graph, fused, shapes);
   const operations = operationsOf(fused);
   const shared = granularity === 'tensor' ? sharedHalves(graph) : new Map<string, readonly string[]>();
+  const classes = classValues(graph, fused, shapes);
+  const parts = new Map<string, readonly number[]>();
   const values = new Map<string, readonly ScaleRun[]>();
-  const plan: QuantizationStep[] = [];
 
   for (const operation of operations) {
     const { output, activation } = operation;
@@ -116,20 +91,25 @@ export function quantizePrepared(
     if (!own || floats.has(output) || keepsScales(operation)) continue;
     const partners = (shared.get(output) ?? [output]).flatMap((name) => statistics.get(name) ?? []);
     const joint = mergeStatistics(partners);
+    const halves = cuts(operation, own.min.length, 'half');
     const edges = cuts(operation, own.min.length, granularity);
     const how = options.rangesOf?.get(filterNode(operation)?.name ?? '') ?? ranges;
+    const least =
+      granularity === 'equalised'
+        ? leastRanges(own, halves, how, classes.has(output) ? 1 : undefined)
+        : undefined;
     const runs = edges.slice(1).map((end, i): ScaleRun => {
       const from = edges[i] as number;
       if (partners.length > 1)
         return { ...chooseRun(joint, 0, joint.min.length, activation, how), channels: end - from };
-      return chooseRun(own, from, end, activation, how);
+      return chooseRun(own, from, end, activation, how, least?.[from]);
     });
     values.set(output, runs);
-    const noises = runs.map((run, i) => runSqnr(own, edges[i] as number, run));
-    plan.push({ value: output, kind: kindOf(operation), runs, sqnr: Math.min(...noises) });
+    parts.set(output, halves);
   }
 
-  const scales = resolveScales({ graph, values }, fused, shapes);
+  const chosen = granularity === 'equalised' ? equalise(prepared, values, fused, shapes) : values;
+  const scales = resolveScales({ graph, values: chosen }, fused, shapes);
   const means = new Map<string, ArrayLike<number>>();
   for (const [name, { mean }] of statistics) means.set(name, mean);
   const filters = new Map<string, ReturnType<typeof quantizeFilter>>();
@@ -141,13 +121,20 @@ export function quantizePrepared(
     const mean = biasCorrection ? means.get(node.inputs[0] as string) : undefined;
     filters.set(node.name, quantizeFilter(filter, x, mean));
   }
+  const plan = operations.flatMap((operation): QuantizationStep[] => {
+    const value = operation.output;
+    const [runs, own, edges] = [chosen.get(value), statistics.get(value), parts.get(value)];
+    if (!runs || !own || !edges) return [];
+    const noises = edges.slice(1).map((end, i) => signalToNoise(own, runs, edges[i] as number, end));
+    return [{ value, kind: kindOf(operation), runs, sqnr: Math.min(...noises) }];
+  });
   const used = new Set(
     operations.flatMap(({ affine }) =>
       affine ? [affine.scale, affine.shift, affine.mean, affine.variance] : [],
     ),
   );
   const kept = new Map([...weights].filter(([name]) => used.has(name)));
-  return { network: { graph, outputNames, weights: kept, filters, values }, plan };
+  return { network: { graph, outputNames, weights: kept, filters, values: chosen }, plan };
 }
 
 function kindOf({ root }: Operation): string {

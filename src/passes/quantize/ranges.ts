@@ -7,7 +7,7 @@ import type { ValueStatistics } from './statistics.js';
 export const rangeMethods = ['minmax', 'percentile', 'mse'] as const;
 export type RangeMethod = (typeof rangeMethods)[number];
 
-interface Interval {
+export interface Interval {
   readonly low: number;
   readonly high: number;
 }
@@ -42,7 +42,7 @@ function joined(statistics: ValueStatistics, from: number, to: number): Float32A
   return all.subarray(0, at);
 }
 
-function chooseInterval(
+export function chooseInterval(
   statistics: ValueStatistics,
   from: number,
   to: number,
@@ -74,15 +74,17 @@ function chooseInterval(
   return best;
 }
 
-/** The run of channels [from, to) of a value whose last activation is given. */
+/** The run of channels [from, to) of a value whose last activation is given; its range has at least `least` in it. */
 export function chooseRun(
   statistics: ValueStatistics,
   from: number,
   to: number,
   activation: ActivationName | null,
   method: RangeMethod,
+  least: Interval = { low: 0, high: 0 },
 ): ScaleRun {
-  const interval = chooseInterval(statistics, from, to, method);
+  const own = chooseInterval(statistics, from, to, method);
+  const interval = { low: Math.min(own.low, least.low), high: Math.max(own.high, least.high) };
   const rectified = activation === 'relu' || activation === 'relu6';
   const { scale, zeroPoint } = stepsOf(rectified ? { low: 0, high: interval.high } : interval);
   // saturation at the last step is then never above 6
@@ -90,12 +92,24 @@ export function chooseRun(
   return { channels: to - from, scale: limit, zeroPoint: rectified ? 0 : zeroPoint };
 }
 
-/** Signal to quantisation noise of a run in decibels. */
-export function runSqnr(statistics: ValueStatistics, from: number, run: ScaleRun): number {
-  const samples = joined(statistics, from, from + run.channels);
+/** Signal to quantisation noise of the channels [from, to) in their runs, in decibels; runs may reach out of them. */
+export function signalToNoise(
+  statistics: ValueStatistics,
+  runs: readonly ScaleRun[],
+  from: number,
+  to: number,
+): number {
   let power = 0;
-  for (const value of samples) power += value ** 2;
-  power /= Math.max(1, samples.length);
-  const noise = squaredError(samples, run.scale, run.zeroPoint);
+  let noise = 0;
+  let first = 0;
+  for (const run of runs) {
+    const [start, end] = [Math.max(first, from), Math.min(first + run.channels, to)];
+    first += run.channels;
+    if (end <= start) continue;
+    const samples = joined(statistics, start, end);
+    const mean = samples.reduce((sum, value) => sum + value ** 2, 0) / Math.max(1, samples.length);
+    power += mean * (end - start);
+    noise += squaredError(samples, run.scale, run.zeroPoint) * (end - start);
+  }
   return noise === 0 ? Number.POSITIVE_INFINITY : 10 * Math.log10(power / noise);
 }
