@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { peers } from '../dist/cli/peers/index.js';
 import { installPeer } from '../dist/cli/peers/peer.js';
 import { profile } from '../dist/index.js';
-import { readModelFile } from '../dist/node.js';
+import { readModelFile, readQuantizedFile } from '../dist/node.js';
 import { contest, ownRunner, peerRunner } from './lib/contest.mjs';
 import {
   listOption,
@@ -59,13 +59,14 @@ for (const [network, files] of kept) {
   const runners = {};
   const about = {};
   for (const { method, ratio, path } of files) {
-    const { graph, weights } = await readModelFile(path);
+    const quantized = method === 'int8' ? await readQuantizedFile(path) : undefined;
+    const { graph, weights } = quantized ?? (await readModelFile(path));
     const add = (runtime, runner) => {
       const key = `${runtime} ${method} ${ratio}`;
       runners[key] = runner;
       about[key] = { network, method, ratio, runtime, macs: profile(graph).macs };
     };
-    add('ghostnet', await ownRunner(graph, weights));
+    add('ghostnet', await ownRunner(graph, weights, quantized ? { quantized } : {}));
     if (method !== 'original' && method !== 'ghost') continue;
     for (const [peer, load] of loads) add(peer.name, await peerRunner(peer, load, graph, weights));
   }

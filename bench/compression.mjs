@@ -10,8 +10,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { calibrationOf } from '../dist/calibration.js';
-import { createNetwork, foldBatchNorm, profile } from '../dist/index.js';
-import { createTrainer, writeModelFile } from '../dist/node.js';
+import { createNetwork, createQuantizedNetwork, foldBatchNorm, profile } from '../dist/index.js';
+import { createTrainer, writeModelFile, writeQuantizedFile } from '../dist/node.js';
 import { recalibrateBatchNorm } from '../dist/passes/recalibrate-batch-norm.js';
 import { restoreBatchNorm } from '../dist/passes/restore-batch-norm.js';
 import { compressionNetworks, loadCompressionNetwork } from './lib/compression-data.mjs';
@@ -46,13 +46,13 @@ const facts = {
 };
 
 /** The class of every evaluation picture. */
-async function answers({ graph, weights }, pictures) {
-  const network = await createNetwork(graph, weights);
+async function answers({ graph, weights, quantized }, pictures) {
+  const network = await (quantized ? createQuantizedNetwork(quantized) : createNetwork(graph, weights));
   const found = new Int32Array(pictures.count);
   for (let i = 0; i < pictures.count; i++) {
     pictures.write(i, network.inputView());
     network.execute();
-    const logits = network.outputView(graph.outputs[0]);
+    const logits = network.outputView();
     let best = 0;
     for (let c = 1; c < logits.length; c++) if (logits[c] > logits[best]) best = c;
     found[i] = best;
@@ -155,7 +155,9 @@ for (const name of wantedNetworks) {
     if (training && recalibrate && tuneSteps > 0 && tuneRatios.includes(ratio))
       [row.agreementTuned, row.top1Tuned] = await measured(await tune(best, training));
     const plain = foldBatchNorm(best.graph, best.weights);
-    await writeModelFile(`${cache}${name} ${method} ${ratio}.safetensors`, plain.graph, plain.weights);
+    const file = `${cache}${name} ${method} ${ratio}.safetensors`;
+    if (model.quantized) await writeQuantizedFile(file, model.quantized);
+    else await writeModelFile(file, plain.graph, plain.weights);
     rows.push(row);
     saveResults(csv, facts, rows);
     console.log(Object.values(row).join(' '), seconds(began));

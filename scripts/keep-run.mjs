@@ -6,11 +6,11 @@
  *
  * --settings   the configuration file that the command names
  * --weights    the model that came out, when it is not the package's own (models/*.safetensors)
- * --after      the kept run whose best weights this one started from; it stands in the place of their path
+ * --after      the kept run whose weights this one started from, as they were or ghostified; it stands in the place of their path
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -34,7 +34,9 @@ mkdirSync(kept, { recursive: true });
 /** Copies a text; the path of the weights that the run started from gives way to the run that made them. */
 function keep(from, to, change = (text) => text) {
   const text = change(readFileSync(from, 'utf8'));
-  const named = values.after ? text.replaceAll(config.network, `${values.after}/best.safetensors`) : text;
+  const named = values.after
+    ? text.replaceAll(config.network, `${values.after}/${basename(config.network)}`)
+    : text;
   writeFileSync(join(kept, to), named);
 }
 function withoutPictures(report) {

@@ -12,8 +12,8 @@ const number = (value) => value.toLocaleString('en-US');
 const percent = (share) => `${(100 * share).toFixed(2)} %`;
 const configOf = (name) => JSON.parse(read(name, 'config.json')).config;
 
-/** The run that `network` names when a run started from another one's weights (`<run>/best.safetensors`). */
-const startOf = (network) => /^(.+)\/best\.safetensors$/.exec(network)?.[1];
+/** The run whose weights a run started from (`<run>/best.safetensors`, or `ghostified.safetensors` there). */
+const startOf = (network) => /^(.+)\/(?:best|ghostified)\.safetensors$/.exec(network)?.[1];
 function networkOf(config) {
   const start = startOf(config.network);
   return start ? networkOf(configOf(start)) : config.network;
@@ -29,16 +29,18 @@ const rows = readdirSync(runs)
       .split('\n')
       .slice(1)
       .map((row) => row.split(','));
-    const { params, macs } = profile(createModel(networkOf(config)));
     const done = existsSync(new URL(`${name}/evaluation.json`, runs));
     const result = done ? JSON.parse(read(name, 'evaluation.json')) : undefined;
+    const { params, macs } = result ?? profile(createModel(networkOf(config)));
     const seconds = history.reduce((sum, row) => sum + Number(row[7]), 0);
     const best = Math.max(...history.map((row) => Number(row[6])));
     const start = startOf(config.network);
     const report = existsSync(new URL(`${name}/report.html`, runs));
     return [
       report ? `[${name}](../models/runs/${name}/report.html)` : name,
-      start ? `weights of ${start}` : `seed ${config.seed}`,
+      start
+        ? `${/ghostified/.test(config.network) ? 'ghostified ' : ''}weights of ${start}`
+        : `seed ${config.seed}`,
       number(params),
       number(macs),
       `${history.length} of ${config.epochs}`,

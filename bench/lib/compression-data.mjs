@@ -1,10 +1,10 @@
 /**
  * The networks that compression is shown on, and their pictures: two trained on ImageNet, on one picture of each class,
- * and one trained on CIFAR-10. Calibration and evaluation never share a picture. Everything lies outside the repository
+ * and two trained on CIFAR-10, of which one is this package's own. Calibration and evaluation never share a picture. The others lie outside the repository
  * (`../shared/data` or GHOSTNET_DATA; the folder of CIFAR-10's .bin files by --cifar).
  */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { list } from 'tar';
 import { readCifar10 } from '../../dist/data/cifar10.js';
@@ -33,6 +33,11 @@ export const compressionNetworks = {
   'ghost-resnet56': {
     file: 'models/ghost-resnet56-cifar10/gr_multistep.safetensors',
     network: 'ghost-resnet56-bn-after',
+    firstLabel: 0,
+    data: 'cifar10',
+  },
+  resnet20: {
+    file: fileURLToPath(new URL('../../models/runs/resnet20-cifar10/weights.safetensors', import.meta.url)),
     firstLabel: 0,
     data: 'cifar10',
   },
@@ -117,7 +122,7 @@ export function cifarPart(folder, file, count, preprocessing) {
 /** { graph, weights, calibration, evaluation, training? } of a network by name. */
 export async function loadCompressionNetwork(name, { cifar, most, calibrating }) {
   const { file, network, preprocessing, firstLabel, data: kind } = compressionNetworks[name];
-  const { graph, weights } = await readModelFile(join(data, file), network ? { network } : {});
+  const { graph, weights } = await readModelFile(resolve(data, file), network ? { network } : {});
   const shape = graph.nodes.find((node) => node.kind === 'input').shape;
   if (kind === 'imagenet')
     return {

@@ -6,6 +6,7 @@ import { channelPruning } from '../../dist/passes/channel-pruning/channel-prunin
 import { ghostifyPass } from '../../dist/passes/ghostify/ghostify.js';
 import { l1Norm } from '../../dist/passes/l1-norm/l1-norm.js';
 import { lowRank } from '../../dist/passes/low-rank/low-rank.js';
+import { int8 } from '../../dist/passes/quantize/int8-pass.js';
 import { slimming } from '../../dist/passes/slimming/slimming.js';
 import { softPruning } from '../../dist/passes/soft-pruning/soft-pruning.js';
 import { uniformWidth } from '../../dist/passes/width/width.js';
@@ -43,4 +44,6 @@ export const compressionMethods = {
     except: ['ghost-resnet56'],
   },
   width: { apply: with_(uniformWidth), ratios: (ratio) => ratio === 2 },
+  // one size, and no floats to train on
+  int8: { apply: with_(int8), ratios: (ratio) => ratio === 2, recalibrate: false },
 };

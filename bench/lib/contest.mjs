@@ -5,15 +5,18 @@
 import { benchInput } from '../../dist/cli/bench-input.js';
 import { measure } from '../../dist/cli/measure.js';
 import { exportOnnx } from '../../dist/formats/onnx/export.js';
-import { createNetwork, foldBatchNorm, inferShapes } from '../../dist/index.js';
+import { createNetwork, createQuantizedNetwork, foldBatchNorm, inferShapes } from '../../dist/index.js';
 
 function inputShapeOf(graph, batch) {
   return [batch, ...graph.nodes.find((node) => node.kind === 'input').shape];
 }
 
-/** This package's own runner. */
-export async function ownRunner(graph, weights, { threads = 1, batch = 1, ...options } = {}) {
-  const network = await createNetwork(graph, weights, { threads, batch, ...options });
+/** This package's own runner; with `quantized`, in int8. */
+export async function ownRunner(graph, weights, { threads = 1, batch = 1, quantized, ...options } = {}) {
+  const how = { threads, batch, ...options };
+  const network = await (quantized
+    ? createQuantizedNetwork(quantized, how)
+    : createNetwork(graph, weights, how));
   const input = benchInput(inputShapeOf(graph, batch));
   const { relaxed } = network.backend;
   return { run: () => network.run(input), dispose: () => network.dispose(), relaxed };
