@@ -1,7 +1,8 @@
 /**
  * Writes data/paper/trained.csv, the accuracies of trainings by this package that `ghostnet paper` sets beside the
  * paper's: the results of sweeps that are kept as data/paper/<name>.results.csv (of the grid <name>.yaml), and of the
- * runs in models/runs. A run that started from another one's weights counts with the epochs of both.
+ * runs in models/runs. A run that started from another one's weights counts with the epochs of both; one that started
+ * from a ghostified network is not a training of the paper and is left out.
  *
  *   node scripts/collect-trained.mjs [<sweep folder>/results.csv <name>]
  *
@@ -10,7 +11,7 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createModel } from '../dist/index.js';
+import { createModel, hasModel } from '../dist/index.js';
 import { csvLine, readCsv } from '../dist/paper/csv.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -55,7 +56,7 @@ const ofSweeps = readdirSync(paper)
 const read = (run, file) => JSON.parse(readFileSync(join(runs, run, file), 'utf8'));
 const cifarPictures = 50_000;
 
-/** Epochs of a run and of those that it started from, and the network they all train. */
+/** Epochs of a run and of those that it started from, and the network (or the file) that they all began with. */
 function lineage(run) {
   const { config } = read(run, 'config.json');
   const before = /^(.+)\/best\.safetensors$/.exec(config.network)?.[1];
@@ -66,6 +67,7 @@ function lineage(run) {
 
 const ofRuns = readdirSync(runs)
   .filter((run) => existsSync(join(runs, run, 'evaluation.json')))
+  .filter((run) => hasModel(lineage(run).model))
   .sort()
   .map((run) => {
     const { config } = read(run, 'config.json');
