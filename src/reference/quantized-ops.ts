@@ -6,6 +6,7 @@
  */
 import type { Padding, Pair } from '../graph/nodes.js';
 import type { Epilogue, Hard } from '../passes/quantize/arithmetic.js';
+import { narrowed } from '../passes/quantize/narrow.js';
 import type { ChannelScales, QuantizedFilter } from '../passes/quantize/network.js';
 import { levels } from '../passes/quantize/network.js';
 import { type PoolGeometry, poolWindow } from './pooling.js';
@@ -63,16 +64,15 @@ export interface Window {
   readonly groups: number;
 }
 
-/** float(sum) * multiplier + residual of every output of a convolution, before rounding. */
+/** The sum of every output of a convolution. */
 function convolve(
   x: Steps,
   zeroPoint: Int32Array,
   filter: QuantizedFilter,
-  epilogue: Epilogue,
+  bias: Int32Array,
   window: Window,
   size: Size,
-  residual: Steps | undefined,
-  visit: (o: number, index: number, v: number) => void,
+  visit: (o: number, index: number, sum: number) => void,
 ): void {
   const { kernel, stride, padding, dilation, groups } = window;
   const taps = kernel[0] * kernel[1];
@@ -82,7 +82,7 @@ function convolve(
     const first = Math.floor(o / (size.channels / groups)) * columns;
     for (let p = 0; p < size.height; p++)
       for (let q = 0; q < size.width; q++) {
-        let sum = epilogue.bias[o] as number;
+        let sum = bias[o] as number;
         for (let i = 0; i < columns; i++)
           for (let t = 0; t < taps; t++) {
             const row = p * stride[0] - padding[0] + Math.floor(t / kernel[1]) * dilation[0];
@@ -93,12 +93,21 @@ function convolve(
               : zeroPoint[first + i];
             sum += (filter.values[(o * columns + i) * taps + t] as number) * (value as number);
           }
-        const index = o * pixels + p * size.width + q;
-        let v = f32(f32(sum) * (epilogue.multiplier[o] as number));
-        if (residual) v = f32(v + f32((residual.data[index] as number) * (epilogue.residual[o] as number)));
-        visit(o, index, v);
+        visit(o, o * pixels + p * size.width + q, sum);
       }
   }
+}
+
+/** float(sum) * multiplier + residual, before rounding. */
+function scaled(
+  sum: number,
+  o: number,
+  index: number,
+  epilogue: Epilogue,
+  residual: Steps | undefined,
+): number {
+  const v = f32(f32(sum) * (epilogue.multiplier[o] as number));
+  return residual ? f32(v + f32((residual.data[index] as number) * (epilogue.residual[o] as number))) : v;
 }
 
 export function filterForward(
@@ -112,8 +121,12 @@ export function filterForward(
   residual: Steps | undefined,
 ): Steps {
   const data = new Uint8Array(size.channels * size.height * size.width);
-  convolve(x, zeroPoint, filter, epilogue, window, size, residual, (o, index, v) => {
-    data[index] = finish(v, hard, epilogue.post[o] as number, epilogue.zeroPoint[o] as number);
+  const { narrow } = epilogue;
+  convolve(x, zeroPoint, filter, epilogue.bias, window, size, (o, index, sum) => {
+    const point = epilogue.zeroPoint[o] as number;
+    data[index] = narrow
+      ? narrowed(sum, narrow.shift, narrow.factors[o] as number, point)
+      : finish(scaled(sum, o, index, epilogue, residual), hard, epilogue.post[o] as number, point);
   });
   return { ...size, data };
 }
@@ -131,8 +144,8 @@ export function floatForward(
   residual: Steps | undefined,
 ): Float32Array {
   const values = new Float32Array(size.channels * size.height * size.width);
-  convolve(x, zeroPoint, filter, epilogue, window, size, residual, (_, index, v) => {
-    let y = v;
+  convolve(x, zeroPoint, filter, epilogue.bias, window, size, (o, index, sum) => {
+    let y = scaled(sum, o, index, epilogue, residual);
     if (relu !== null) y = Math.min(Math.max(y, 0), relu);
     if (hard) {
       const gate = Math.min(Math.max(f32(y + 3), 0), 6);

@@ -5,11 +5,13 @@
 import type { Padding } from '../../graph/nodes.js';
 import type { Shapes } from '../../graph/shapes.js';
 import type { FusedGraph, Operation } from '../../passes/fuse.js';
+import type { Epilogue } from '../../passes/quantize/arithmetic.js';
 import { type Constants, operationConstants } from '../../passes/quantize/constants.js';
 import type { ChannelScales, QuantizedNetwork } from '../../passes/quantize/network.js';
 import { floatValues } from '../../passes/quantize/operations.js';
 import { resolveScales } from '../../passes/quantize/scales.js';
 import { type Element, elementOf } from '../kernels/int8/element.js';
+import type { NarrowSpec } from '../kernels/int8/narrow.js';
 import { packConstants } from '../kernels/int8/pack.js';
 import type { Isa } from '../kernels/kernel.js';
 import { isOneToOne, quadSpan, relativePositions, type View } from '../layout.js';
@@ -52,6 +54,11 @@ export class Int8Context extends LoweringContext {
   constants(operation: Operation): Constants {
     const scales = (name: string): ChannelScales => this.scales(name);
     return operationConstants(this.network, operation, scales, this.isFloat(operation.output));
+  }
+
+  /** What a kernel must know of rounding in 16 bits; null where it rounds floats. */
+  narrow({ narrow, zeroPoint }: Epilogue): NarrowSpec | null {
+    return narrow ? { shift: narrow.shift, zeroPoint: zeroPoint.some((point) => point !== 0) } : null;
   }
 
   /** The view for a matrix kernel: no two channels at one place, few lanes without a channel. */

@@ -1,10 +1,11 @@
 /** Lowers int8 convolutions, linear layers and shifts: dense and grouped here, depthwise in depthwise.ts. */
 import type { Conv2dNode, LinearNode, Padding, Pair } from '../../graph/nodes.js';
 import type { Operation } from '../../passes/fuse.js';
-import { hardOf } from '../../passes/quantize/arithmetic.js';
+import { type Epilogue, hardOf } from '../../passes/quantize/arithmetic.js';
 import { filterOf } from '../../passes/quantize/constants.js';
-import type { Int8MatrixSpec } from '../kernels/int8/matrix.js';
+import { groupedRun, type Int8MatrixSpec } from '../kernels/int8/matrix.js';
 import { packConstants, packFilter } from '../kernels/int8/pack.js';
+import { largestGroup } from '../kernels/int8/products.js';
 import { denseRun, quadSpan, type View } from '../layout.js';
 import { groupsPerCall, macs, outputLayout } from '../lower-convolution.js';
 import { placeOutput, residualOperand } from '../place-output.js';
@@ -29,6 +30,20 @@ function arrange(
     }
   });
   return stored;
+}
+
+/** Constants of outputs [from, to). */
+function outputsOf(epilogue: Epilogue, from: number, to: number): Epilogue {
+  const { narrow } = epilogue;
+  return {
+    bias: epilogue.bias.subarray(from, to),
+    offset: epilogue.offset.subarray(from, to),
+    multiplier: epilogue.multiplier.subarray(from, to),
+    residual: epilogue.residual.subarray(from, to),
+    post: epilogue.post.subarray(from, to),
+    zeroPoint: epilogue.zeroPoint.subarray(from, to),
+    narrow: narrow && { ...narrow, factors: narrow.factors.subarray(from, to) },
+  };
 }
 
 export function lowerInt8Dense(
@@ -103,9 +118,7 @@ export function lowerInt8Dense(
       columnsOf,
       inputQuads * 4,
     );
-    const constants = Object.fromEntries(
-      Object.entries(epilogue).map(([name, values]) => [name, values.subarray(first, first + callOutputs)]),
-    ) as unknown as typeof epilogue;
+    const constants = outputsOf(epilogue, first, first + callOutputs);
     const spec: Int8MatrixSpec = {
       kind: 'int8Matrix',
       inputQuads,
@@ -120,6 +133,10 @@ export function lowerInt8Dense(
       hard: hardOf(activation),
       residual: operation.residual !== null,
       floats: isFloat ? { relu } : null,
+      narrow: context.narrow(epilogue),
+      group: context.isa.relaxed
+        ? largestGroup(stored, units * 4, inputQuads * 4, taps, groupedRun(kernel))
+        : 1,
     };
     return {
       spec,

@@ -6,6 +6,7 @@ import { filterOf } from '../../passes/quantize/constants.js';
 import type { QuantizedFilter } from '../../passes/quantize/network.js';
 import type { Int8DepthwiseSpec } from '../kernels/int8/depthwise.js';
 import { packInt8Depthwise, planSums, restOfBias, type SumPlan } from '../kernels/int8/depthwise-plan.js';
+import type { NarrowSpec } from '../kernels/int8/narrow.js';
 import { packConstants } from '../kernels/int8/pack.js';
 import { quadSpan, relativePositions, type View } from '../layout.js';
 import { multiplied } from '../lower-depthwise.js';
@@ -33,6 +34,7 @@ function specOf(
   size: Size,
   operation: Operation,
   { groups, addsBias }: SumPlan,
+  narrow: NarrowSpec | null,
 ): { readonly spec: Int8DepthwiseSpec; readonly border: Operand } {
   const relative = relativePositions(x.positions);
   const { zeroPoint } = context.scales(work.input);
@@ -61,6 +63,7 @@ function specOf(
       dual: false,
       groups,
       addsBias,
+      narrow,
     },
   };
 }
@@ -94,7 +97,7 @@ function packMultiple(
   });
   const epilogue = restOfBias(whole, sums);
   const rows = Array.from(positions, (_, c) => c * multiplier + j);
-  const pick = <T extends Int32Array | Float32Array>(values: T): T =>
+  const pick = <T extends Int16Array | Int32Array | Float32Array>(values: T): T =>
     values.map((_, i) => (values[rows[i] ?? 0] ?? 0) as number).subarray(0, rows.length) as T;
   const constants: Epilogue = {
     bias: pick(epilogue.bias),
@@ -103,6 +106,7 @@ function packMultiple(
     residual: pick(epilogue.residual),
     post: pick(epilogue.post),
     zeroPoint: pick(epilogue.zeroPoint),
+    narrow: epilogue.narrow && { ...epilogue.narrow, factors: pick(epilogue.narrow.factors) },
   };
   const { program, isa } = context;
   return [
@@ -126,7 +130,7 @@ export function lowerInt8Depthwise(
   const outFirst = quadSpan(out.positions).first;
   const { epilogue } = context.constants(operation);
   const sums = sumsOf(context, work, epilogue);
-  const { spec, border } = specOf(context, x, work, size, operation, sums);
+  const { spec, border } = specOf(context, x, work, size, operation, sums, context.narrow(epilogue));
   const parts = Array.from({ length: work.multiplier }, (_, j): Part => {
     const packed = packMultiple(context, work, epilogue, sums, spec, relative, quads, j);
     return {
@@ -169,7 +173,7 @@ export function lowerInt8Ghost(
   const work = { ...cheap, input, multiplier, filter: filterOf(context.network, cheap.name) };
   const { epilogue, intrinsic } = context.constants(operation);
   const sums = sumsOf(context, work, epilogue);
-  const { spec, border } = specOf(context, x, work, x, operation, sums);
+  const { spec, border } = specOf(context, x, work, x, operation, sums, context.narrow(epilogue));
   const residualAt = (run: number): Operand =>
     residualOperand(context as LoweringContext, residual, run * quads);
   const parts = Array.from({ length: multiplier }, (_, j): Part => {

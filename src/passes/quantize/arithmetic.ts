@@ -6,13 +6,15 @@
  *   v = hard-swish or hard-sigmoid of v, times post, where the operation has one
  *   q = clamp(roundHalfToEven(v) + zeroPoint, 0, 127)
  *
- * ReLU is the clamp at a zero point of 0. All steps are plain IEEE operations, so every engine gives the same bits.
+ * ReLU is the clamp at a zero point of 0. Convolutions with neither residual nor hard activation round in 16 bits
+ * instead (narrow.ts). All steps are plain IEEE operations, so every engine gives the same bits.
  */
 import { rangeError } from '../../errors.js';
 import type { Weights } from '../../graph/graph.js';
 import type { ActivationName } from '../../graph/nodes.js';
 import { batchNormAffine } from '../fold-batch-norm.js';
 import type { Operation } from '../fuse.js';
+import { type Narrow, narrowing } from './narrow.js';
 import type { ChannelScales, QuantizedFilter } from './network.js';
 import { levels } from './network.js';
 
@@ -33,6 +35,8 @@ export interface Epilogue {
   readonly residual: Float32Array;
   readonly post: Float32Array;
   readonly zeroPoint: Int32Array;
+  /** Rounding in 16 bits instead, from the sum alone (convolutions only). */
+  readonly narrow?: Narrow | undefined;
 }
 
 /** Where rounding by adding 1.5 * 2^23 stays exact. */
@@ -82,6 +86,7 @@ export function filterEpilogue(
   const channels = filter.scales.length;
   const columns = filter.values.length / channels / taps;
   const result = empty(channels);
+  const sums = new Float64Array(channels);
   for (let o = 0; o < channels; o++) {
     const { step, post } = unit(scaling, o);
     const scale = filter.scales[o] as number;
@@ -100,7 +105,8 @@ export function filterEpilogue(
     const residualShift = r ? (r.zeroPoint[o] as number) * (r.scale[o] as number) : 0;
     const bias = Math.round(((filter.bias[o] as number) - residualShift) / scale) - shift;
     const multiplier = Math.fround(scale / step);
-    const reach = reachedSteps((levels * sum + Math.abs(bias)) * multiplier, post, scaling);
+    sums[o] = levels * sum + Math.abs(bias);
+    const reach = reachedSteps((sums[o] as number) * multiplier, post, scaling);
     if (!(Math.abs(bias) < 2 ** 30) || reach > largest)
       throw rangeError(
         'QUANTIZATION_RANGE',
@@ -112,7 +118,18 @@ export function filterEpilogue(
     result.post[o] = post;
     result.zeroPoint[o] = scaling.out?.zeroPoint[o] ?? 0;
   }
-  return result;
+  if (!isNarrow(scaling)) return result;
+  const narrow = narrowing(result.multiplier, sums);
+  // half a unit of what the shift cuts off, so that it rounds
+  if (narrow)
+    for (let o = 0; o < channels; o++)
+      result.bias[o] = (result.bias[o] as number) + ((1 << narrow.shift) >> 1);
+  return { ...result, narrow };
+}
+
+/** Whether sums become steps with nothing else added and no activation but a clamp. */
+export function isNarrow({ activation, out, residual }: Scaling): boolean {
+  return out !== undefined && residual === undefined && hardOf(activation) === null;
 }
 
 /** act(x * scale + shift + residual) of each channel, the scale and shift those of a batch norm where there is one. */

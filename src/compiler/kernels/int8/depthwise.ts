@@ -24,6 +24,7 @@ import {
   offsetByUnits,
   storePixels,
 } from './element.js';
+import { joinSums, type NarrowSpec, scaleNarrow, storePairs } from './narrow.js';
 import { loadPixels, loadRowVector, widenPixel } from './row-vectors.js';
 
 export interface Int8DepthwiseSpec extends DepthwiseShape, Pick<SumPlan, 'groups' | 'addsBias'> {
@@ -33,6 +34,7 @@ export interface Int8DepthwiseSpec extends DepthwiseShape, Pick<SumPlan, 'groups
   /** Bytes from one quad's row of zero points to the next; 0 where all are the same. */
   readonly borderStride: number;
   readonly dual: boolean;
+  readonly narrow: NarrowSpec | null;
 }
 
 const [IN, WEIGHTS, CONSTANTS, OUT, RESIDUAL, OUT2, CONSTANTS2, RESIDUAL2, BORDER, UNIT0, UNIT1] = [
@@ -164,13 +166,37 @@ export function emitInt8Depthwise(spec: Int8DepthwiseSpec, isa: Isa): FunctionBu
     f.increment(to, tile.pixels * pixelBytes);
     if (spec.residual) f.increment(added, tile.pixels * pixelBytes);
   };
+  /** The same in 16 bits. */
+  const finishNarrow = (tile: Tile, narrow: NarrowSpec): void => {
+    for (let vector = 0; vector < tile.vectors; vector++) {
+      const pixels = pixelsOf(tile, vector);
+      const pairs = steps.slice(0, Math.ceil(pixels / 2));
+      pairs.forEach((pair, i) => {
+        if (groups.length === 1 && !spec.addsBias) {
+          f.get(sums[vector * halves + i] as Local);
+          if (narrow.shift > 0) f.i32Const(narrow.shift).op('i16x8ShrS');
+        } else {
+          total(vector, i * 2);
+          f.set(first);
+          total(vector, i * 2 + 1);
+          f.set(second);
+          joinSums(f, narrow, first, second);
+        }
+        scaleNarrow(f, narrow, isa, CONSTANTS).set(pair);
+      });
+      storePairs(f, element, out, vector * 16, pairs, pixels);
+    }
+    f.increment(out, tile.pixels * pixelBytes);
+  };
   const emitTile = (tile: Tile): void => {
     accumulate(tile);
-    finish(tile, CONSTANTS, out, residual, (vector, i) => {
-      total(vector, i);
-      f.op('f32x4ConvertI32x4S');
-      constant(f, CONSTANTS, 'multiplier').op('f32x4Mul');
-    });
+    if (spec.narrow) finishNarrow(tile, spec.narrow);
+    else
+      finish(tile, CONSTANTS, out, residual, (vector, i) => {
+        total(vector, i);
+        f.op('f32x4ConvertI32x4S');
+        constant(f, CONSTANTS, 'multiplier').op('f32x4Mul');
+      });
     if (!spec.dual) return;
     finish(tile, CONSTANTS2, out2, residual2, (vector, i) => {
       if (i === 0) loadPixels(f, element, center, vector * 16, pixelsOf(tile, vector)).set(loaded);

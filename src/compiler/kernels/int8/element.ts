@@ -2,9 +2,9 @@
  * How int8 networks are stored and computed with on the two kinds of engines, and the code that all their kernels
  * share: loading, the dot product, rounding, storing. The steps (0 to 127) are the same numbers on both.
  *
- * With relaxed SIMD a step is a byte, and a 32-bit lane of a dot product holds four of them. Its second operand is
- * always the steps: they have seven bits, so engines that take it as signed, as unsigned, or that add pairs in 16 bits
- * (127 * 127 * 2 < 32768) all give the exact sum. Without relaxed SIMD a step has 16 bits and a lane holds two.
+ * With relaxed SIMD a step is a byte, and a dot product adds up two of them in each lane of 16 bits. Its second operand
+ * is always the steps: they have seven bits, so engines that take it as signed or as unsigned, and that add with or
+ * without saturation (127 * 127 * 2 < 32768), all give the exact sum. Without relaxed SIMD a step has 16 bits.
  *
  * Layout legend: maps are [C/4][H*W][4] steps, so a pixel of a quad has 4 or 8 bytes. A word is 32 bits of a pixel.
  */
@@ -31,7 +31,17 @@ export function elementOf(isa: Pick<Isa, 'relaxed'>): Element {
 
 /** Bytes of the constants of a quad: six vectors (pack.ts). */
 export const constantBytes = 96;
-const at = { bias: 0, multiplier: 16, residual: 32, post: 48, offset: 64, shift: 80 } as const;
+const at = {
+  bias: 0,
+  multiplier: 16,
+  residual: 32,
+  post: 48,
+  offset: 64,
+  shift: 80,
+  // where sums are rounded in 16 bits: i16x8 for two pixels
+  factor: 16,
+  point: 32,
+} as const;
 export type ConstantName = keyof typeof at;
 
 /** Bits of 1.5 * 2^23 as a float: a float of that size has its whole part in its low bits. */
@@ -43,16 +53,13 @@ export function constant(f: FunctionBuilder, base: Local, name: ConstantName, qu
   return f.get(base).mem('v128Load', quad * constantBytes + at[name]);
 }
 
-/** accumulator += weights . steps in every lane. */
+/** accumulator += weights . steps in every lane, without relaxed SIMD. */
 export function dotAdd(
   f: FunctionBuilder,
   accumulator: Local,
   weights: Local,
   steps: Local,
-  isa: Isa,
 ): FunctionBuilder {
-  if (isa.relaxed)
-    return f.get(weights).get(steps).get(accumulator).op('i32x4RelaxedDotI8x16I7x16AddS').set(accumulator);
   return f.get(accumulator).get(weights).get(steps).op('i32x4DotI16x8S').op('i32x4Add').set(accumulator);
 }
 

@@ -2,14 +2,27 @@
 import type { Epilogue } from '../../../passes/quantize/arithmetic.js';
 import { constantBytes, type Element, magicBits } from './element.js';
 
-/** Six vectors a quad: bias, multiplier, residual, post, offset, and what turns a rounded float's bits into steps. */
+/**
+ * Six vectors a quad: bias, multiplier, residual, post, offset, and what turns a rounded float's bits into steps. Where
+ * sums are rounded in 16 bits, the second and the third are factors and zero points for two pixels.
+ */
 export function packConstants(epilogue: Epilogue, positions: Int32Array, quads: number): Int32Array {
   const words = new Int32Array((quads * constantBytes) / 4);
   const floats = new Float32Array(words.buffer);
   for (let i = 0; i < words.length; i += 24) words.fill(magicBits, i + 20, i + 24);
+  const shorts = new Int16Array(words.buffer);
   positions.forEach((position, c) => {
     if (position < 0) return;
     const base = (position >> 2) * 24 + (position & 3);
+    if (epilogue.narrow) {
+      words[base] = epilogue.bias[c] as number;
+      const pair = (position >> 2) * 48 + (position & 3);
+      for (const lane of [pair, pair + 4]) {
+        shorts[lane + 8] = epilogue.narrow.factors[c] as number;
+        shorts[lane + 16] = epilogue.zeroPoint[c] as number;
+      }
+      return;
+    }
     words[base] = epilogue.bias[c] as number;
     floats[base + 4] = epilogue.multiplier[c] as number;
     floats[base + 8] = epilogue.residual[c] as number;

@@ -1,0 +1,80 @@
+/** Sums to steps in 16 bits (passes/quantize/narrow.ts): two pixels of a quad in one vector of i16x8. */
+import type { FunctionBuilder, Local } from '../../emitter/function.js';
+import type { Isa } from '../kernel.js';
+import { constant, type Element } from './element.js';
+
+/** What kernels must know of an operation that rounds in 16 bits. */
+export interface NarrowSpec {
+  readonly shift: number;
+  /** Whether some output has a zero point that is not 0. */
+  readonly zeroPoint: boolean;
+}
+
+/** Shifted sums of two pixels on the stack, as i16x8, to steps that are not clamped yet. */
+export function scaleNarrow(
+  f: FunctionBuilder,
+  { zeroPoint }: NarrowSpec,
+  isa: Isa,
+  constants: Local,
+  quad = 0,
+): FunctionBuilder {
+  // the relaxed form differs at -32768 * -32768 alone, and factors are not negative
+  constant(f, constants, 'factor', quad).op(isa.relaxed ? 'i16x8RelaxedQ15mulrS' : 'i16x8Q15mulrSatS');
+  if (zeroPoint) constant(f, constants, 'point', quad).op('i16x8Add');
+  return f;
+}
+
+/** Pushes the sums (i32x4) of two pixels, shifted, as i16x8. */
+export function joinSums(
+  f: FunctionBuilder,
+  { shift }: NarrowSpec,
+  first: Local,
+  second: Local,
+): FunctionBuilder {
+  f.get(first);
+  if (shift > 0) f.i32Const(shift).op('i32x4ShrS');
+  f.get(second);
+  if (shift > 0 && second !== first) f.i32Const(shift).op('i32x4ShrS');
+  return f.op('i16x8NarrowI32x4S');
+}
+
+/** Clamps pixels to 0..127 and stores them; `pairs` are i16x8 of two pixels each. */
+export function storePairs(
+  f: FunctionBuilder,
+  element: Element,
+  out: Local,
+  offset: number,
+  pairs: readonly Local[],
+  pixels: number,
+): void {
+  const { pixelBytes } = element;
+  const most = new Uint8Array(16).fill(127);
+  if (element.bytes === 2) {
+    const word = (value: number): Uint8Array =>
+      new Uint8Array(Int16Array.from({ length: 8 }, () => value).buffer);
+    for (let done = 0; done < pixels; done += 2) {
+      f.get(out).get(pairs[done >> 1] as Local);
+      f.v128Const(word(0)).op('i16x8MaxS').v128Const(word(127)).op('i16x8MinS');
+      if (pixels - done > 1) f.mem('v128Store', offset + done * pixelBytes);
+      else f.storeLane64(0, offset + done * pixelBytes);
+    }
+    return;
+  }
+  for (let done = 0; done < pixels; done += 4) {
+    const left = Math.min(4, pixels - done);
+    const to = offset + done * pixelBytes;
+    const first = pairs[done >> 1] as Local;
+    const second = left > 2 ? (pairs[(done >> 1) + 1] as Local) : first;
+    f.get(out).get(first).get(second).op('i8x16NarrowI16x8U').v128Const(most).op('i8x16MinU');
+    if (left === 4) f.mem('v128Store', to);
+    else if (left === 1) f.storeLane32(0, to);
+    else if (left === 2) f.storeLane64(0, to);
+    else {
+      f.tee(first)
+        .storeLane64(0, to)
+        .get(out)
+        .get(first)
+        .storeLane32(2, to + 8);
+    }
+  }
+}
