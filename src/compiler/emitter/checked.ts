@@ -73,6 +73,10 @@ function checkedAccess(
       under('v128', read, 4);
       f.loadLane32(lane);
       return;
+    case 'loadLane64':
+      under('v128', read, 8);
+      f.loadLane64(lane);
+      return;
     case 'memoryCopy':
     case 'memoryFill': {
       // destination, then source or value, then bytes; where the answer is another address, nothing is moved

@@ -19,7 +19,13 @@ import {
 export type Local = number;
 
 /** Instructions that touch memory and are not in the table of memory instructions. */
-export type OtherAccess = 'loadLane32' | 'storeLane32' | 'storeLane64' | 'memoryCopy' | 'memoryFill';
+export type OtherAccess =
+  | 'loadLane32'
+  | 'loadLane64'
+  | 'storeLane32'
+  | 'storeLane64'
+  | 'memoryCopy'
+  | 'memoryFill';
 
 /** An instruction that loads or stores: its bytes [start, end) in the code, and its constant offset. */
 export interface MemoryAccess {
@@ -167,11 +173,7 @@ export class FunctionBuilder {
 
   /** One 64-bit lane of the vector on the stack loaded from the address below it. */
   loadLane64(lane: number, offset = 0): this {
-    this.#simdOpcode(87);
-    this.#code.unsigned(3);
-    this.#code.unsigned(offset);
-    this.#code.byte(lane);
-    return this;
+    return this.#laneAccess('loadLane64', 87, 3, lane, offset);
   }
 
   /** local += value. */

@@ -91,13 +91,14 @@ export function filterEpilogue(
     const { step, post } = unit(scaling, o);
     const scale = filter.scales[o] as number;
     let shift = 0;
-    let sum = 0;
+    let [positive, negative] = [0, 0];
     for (let i = 0; i < columns; i++) {
       let row = 0;
       for (let t = 0; t < taps; t++) {
         const value = filter.values[(o * columns + i) * taps + t] as number;
         row += value;
-        sum += Math.abs(value);
+        if (value > 0) positive += value;
+        else negative -= value;
       }
       shift += row * zeroPoint(o, i);
     }
@@ -105,7 +106,7 @@ export function filterEpilogue(
     const residualShift = r ? (r.zeroPoint[o] as number) * (r.scale[o] as number) : 0;
     const bias = Math.round(((filter.bias[o] as number) - residualShift) / scale) - shift;
     const multiplier = Math.fround(scale / step);
-    sums[o] = levels * sum + Math.abs(bias);
+    sums[o] = Math.max(levels * positive + bias, levels * negative - bias, Math.abs(bias));
     const reach = reachedSteps((sums[o] as number) * multiplier, post, scaling);
     if (!(Math.abs(bias) < 2 ** 30) || reach > largest)
       throw rangeError(

@@ -3,6 +3,7 @@ import type { Weights } from '../../graph/graph.js';
 import { shiftWindow } from '../../graph/shapes.js';
 import { batchNormAffine } from '../fold-batch-norm.js';
 import type { Operation } from '../fuse.js';
+import { leastScale, reachOf, wholeFactors } from './filter-scales.js';
 import type { ChannelScales, QuantizedFilter } from './network.js';
 import { levels } from './network.js';
 import { filterNode } from './operations.js';
@@ -36,6 +37,7 @@ export interface RealFilter {
   readonly outputs: number;
   readonly columns: number;
   readonly taps: number;
+  readonly kernelWidth: number;
   /** Input channel of column i of output o. */
   readonly channel: (output: number, column: number) => number;
 }
@@ -45,6 +47,8 @@ export function realFilter(operation: Operation, weights: Weights): RealFilter |
   const node = filterNode(operation);
   if (!node) return undefined;
   const { outputs, columns, taps, groups } = filterSize(node);
+  const kernelWidth =
+    node.kind === 'conv2d' ? node.kernel[1] : node.kind === 'shift' ? shiftWindow(node).kernel[1] : 1;
   if (node.kind === 'shift') {
     const { kernel, padding } = shiftWindow(node);
     const [top, left] = padding;
@@ -52,7 +56,7 @@ export function realFilter(operation: Operation, weights: Weights): RealFilter |
     node.offsets.forEach(([dy, dx], c) => {
       data[c * taps + (dy + top) * kernel[1] + dx + left] = 1;
     });
-    return { data, bias: new Float32Array(outputs), outputs, columns, taps, channel: (o) => o };
+    return { data, bias: new Float32Array(outputs), outputs, columns, taps, kernelWidth, channel: (o) => o };
   }
   let data = weights.get(node.weight)?.data ?? new Float32Array(outputs * columns * taps);
   let bias = node.bias === undefined ? undefined : weights.get(node.bias)?.data;
@@ -74,52 +78,50 @@ export function realFilter(operation: Operation, weights: Weights): RealFilter |
     outputs,
     columns,
     taps,
+    kernelWidth,
     channel: (o, i) => Math.floor(o / perGroup) * columns + i,
   };
 }
 
 /**
- * Least scale at which the sums of a depthwise filter fit 16 bits: the magnitudes' sum times 127 must span at most
- * 2^16 - 2 steps, half a step a tap left for rounding. 0 for other filters, whose sums have 32 bits.
- */
-function narrowScale(scaled: Float64Array, columns: number): number {
-  const limit = Math.floor((2 ** 16 - 3) / levels) - scaled.length / 2;
-  if (columns > 1 || limit < levels) return 0;
-  return scaled.reduce((sum, value) => sum + Math.abs(value), 0) / limit;
-}
-
-/**
  * `mean` is each input channel's mean over the calibration pictures: the shift that rounding the weights gives every
- * output on average is taken off its bias (Nagel et al. 2019, section 4.2). Undefined: no correction.
+ * output on average is taken off its bias (Nagel et al. 2019, section 4.2). Undefined: no correction. `steps` are the
+ * scales of the outputs where sums are rounded in 16 bits: the filter's scales are chosen to suit.
  */
 export function quantizeFilter(
   filter: RealFilter,
   x: ChannelScales,
   mean: ArrayLike<number> | undefined,
+  steps?: ArrayLike<number>,
 ): QuantizedFilter {
   const { data, outputs, columns, taps, channel } = filter;
   const values = new Int8Array(data.length);
-  const scales = new Float32Array(outputs);
   const bias = filter.bias.slice();
   const length = columns * taps;
+  const inputOf = (o: number, i: number): number => channel(o, Math.floor(i / taps));
+  const scaledOf = (o: number): Float64Array =>
+    Float64Array.from(
+      { length },
+      (_, i) => (data[o * length + i] as number) * (x.scale[inputOf(o, i)] as number),
+    );
+  const reach = new Float64Array(outputs);
+  const least = Float32Array.from({ length: outputs }, (_, o) => {
+    const scaled = scaledOf(o);
+    let whole = bias[o] as number;
+    for (let i = 0; i < length; i++) whole -= (scaled[i] as number) * (x.zeroPoint[inputOf(o, i)] as number);
+    reach[o] = reachOf(scaled, whole);
+    return leastScale(scaled, whole, filter);
+  });
+  const scales = steps ? wholeFactors(least, steps, reach) : least;
   for (let o = 0; o < outputs; o++) {
-    const scaled = new Float64Array(length);
-    let largest = 0;
-    for (let i = 0; i < length; i++) {
-      const c = channel(o, Math.floor(i / taps));
-      scaled[i] = (data[o * length + i] as number) * (x.scale[c] as number);
-      largest = Math.max(largest, Math.abs(scaled[i] as number));
-    }
-    // a filter of zeros with a bias: the bias must still fit 32 bits
-    const least = Math.max(Math.abs(bias[o] as number) / 2 ** 23, 1e-30);
-    const scale = Math.fround(Math.max(largest / levels, narrowScale(scaled, columns), least));
-    scales[o] = scale;
+    const scaled = scaledOf(o);
+    const scale = scales[o] as number;
     let error = 0;
     for (let i = 0; i < length; i++) {
-      const steps = Math.min(levels, Math.max(-levels, Math.round((scaled[i] as number) / scale)));
-      values[o * length + i] = steps;
-      const c = channel(o, Math.floor(i / taps));
-      error += (steps * scale - (scaled[i] as number)) * ((mean?.[c] ?? 0) / (x.scale[c] as number));
+      const value = Math.min(levels, Math.max(-levels, Math.round((scaled[i] as number) / scale)));
+      values[o * length + i] = value;
+      const c = inputOf(o, i);
+      error += (value * scale - (scaled[i] as number)) * ((mean?.[c] ?? 0) / (x.scale[c] as number));
     }
     if (mean) bias[o] = (bias[o] as number) - error;
   }

@@ -7,6 +7,7 @@ import { inferShapes } from '../../graph/shapes.js';
 import { eliminateDeadNodes } from '../eliminate-dead-nodes.js';
 import { foldBatchNorm } from '../fold-batch-norm.js';
 import type { Operation } from '../fuse.js';
+import { isNarrow } from './arithmetic.js';
 import { equalise } from './equalise.js';
 import { quantizeFilter, realFilter } from './filters.js';
 import {
@@ -119,7 +120,12 @@ export function quantizePrepared(
     const x = node && scales.get(node.inputs[0] as string);
     if (!node || !filter || !x) continue;
     const mean = biasCorrection ? means.get(node.inputs[0] as string) : undefined;
-    filters.set(node.name, quantizeFilter(filter, x, mean));
+    const out = floats.has(operation.output) ? undefined : scales.get(operation.output);
+    const residual = operation.residual === null ? undefined : scales.get(operation.residual);
+    const narrow = isNarrow({ activation: operation.activation, out, residual });
+    // a Ghost module's end: its filter makes the last channels
+    const steps = narrow ? out?.scale.slice(-filter.outputs) : undefined;
+    filters.set(node.name, quantizeFilter(filter, x, mean, steps));
   }
   const plan = operations.flatMap((operation): QuantizationStep[] => {
     const value = operation.output;
