@@ -1,6 +1,6 @@
 /** Where the output of an operation with a residual goes, and the residual's operand. */
 import type { Operation } from '../passes/fuse.js';
-import { quadSpan, type View } from './layout.js';
+import { planeBytes, quadSpan, type View } from './layout.js';
 import type { LoweringContext } from './lowering-context.js';
 import { none, type Operand } from './program.js';
 import type { Size } from './storage.js';
@@ -17,8 +17,10 @@ export function placeOutput(
   let residual: View | null = null;
   if (operation.residual !== null)
     residual = context.conform(operation.residual, context.view(operation.residual), layout);
-  const sameQuads = residual !== null && spanLength(residual) === quads;
-  if (residual && sameQuads && context.storage.canOverwrite(residual, operation, reads))
+  // logits of int8 networks are floats, their residual is not
+  const fits =
+    residual !== null && spanLength(residual) === quads && planeBytes(residual) === planeBytes(size);
+  if (residual && fits && context.storage.canOverwrite(residual, operation, reads))
     return { out: context.storage.overwrite(residual, operation.output), residual };
   return { out: context.storage.place(operation.output, size, layout, quads), residual };
 }

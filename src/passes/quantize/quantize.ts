@@ -20,7 +20,7 @@ import {
 } from './granularity.js';
 import type { QuantizedNetwork, ScaleRun } from './network.js';
 import { filterNode, floatValues, int8Operations, keepsScales, operationsOf } from './operations.js';
-import { chooseRun, type RangeMethod, signalToNoise } from './ranges.js';
+import { chooseRun, enliven, type RangeMethod, signalToNoise } from './ranges.js';
 import { resolveScales } from './scales.js';
 import type { ValueStatistics } from './statistics.js';
 
@@ -99,12 +99,13 @@ export function quantizePrepared(
       granularity === 'equalised'
         ? leastRanges(own, halves, how, classes.has(output) ? 1 : undefined)
         : undefined;
-    const runs = edges.slice(1).map((end, i): ScaleRun => {
+    const picked = edges.slice(1).map((end, i): ScaleRun => {
       const from = edges[i] as number;
       if (partners.length > 1)
         return { ...chooseRun(joint, 0, joint.min.length, activation, how), channels: end - from };
       return chooseRun(own, from, end, activation, how, least?.[from]);
     });
+    const runs = enliven(picked);
     values.set(output, runs);
     parts.set(output, halves);
   }

@@ -12,11 +12,11 @@ export interface Interval {
   readonly high: number;
 }
 
-/** Zero is always inside and has a step of its own, so that padding and ReLU are exact. */
+/** Zero is always inside and has a step of its own, so that padding and ReLU are exact. Scale 0: nothing but zeros. */
 function stepsOf({ low, high }: Interval): { readonly scale: number; readonly zeroPoint: number } {
   const [from, to] = [Math.min(0, low), Math.max(0, high)];
   const scale = Math.fround((to - from) / levels);
-  if (!(scale > 1e-30)) return { scale: 1, zeroPoint: 0 };
+  if (!(scale > 1e-30)) return { scale: 0, zeroPoint: 0 };
   return { scale, zeroPoint: Math.min(levels, Math.max(0, Math.round(-from / scale))) };
 }
 
@@ -63,6 +63,7 @@ export function chooseInterval(
   }
   let best: Interval = { low, high };
   let least = Number.POSITIVE_INFINITY;
+  if (!(stepsOf(best).scale > 0)) return best;
   for (let percent = 100; percent >= 30; percent -= 4) {
     const candidate = { low: (low * percent) / 100, high: (high * percent) / 100 };
     const { scale, zeroPoint } = stepsOf(candidate);
@@ -74,7 +75,10 @@ export function chooseInterval(
   return best;
 }
 
-/** The run of channels [from, to) of a value whose last activation is given; its range has at least `least` in it. */
+/**
+ * The run of channels [from, to) of a value whose last activation is given; its range has at least `least` in it. Scale
+ * 0 where all are zero (`enliven`).
+ */
 export function chooseRun(
   statistics: ValueStatistics,
   from: number,
@@ -90,6 +94,17 @@ export function chooseRun(
   // saturation at the last step is then never above 6
   const limit = activation === 'relu6' ? Math.min(scale, Math.fround(6 / levels)) : scale;
   return { channels: to - from, scale: limit, zeroPoint: rectified ? 0 : zeroPoint };
+}
+
+/**
+ * The runs of one value, with a scale for those that were zero in all calibration pictures: that of the coarsest of the
+ * others. A filter's integers hold the scales of its inputs: one that is far too coarse for a channel that is never used
+ * would leave no precision to the others, and one that is too fine would cut off what new pictures bring.
+ */
+export function enliven(runs: readonly ScaleRun[]): readonly ScaleRun[] {
+  const coarsest = Math.max(...runs.map(({ scale }) => scale));
+  const scale = coarsest > 0 ? coarsest : Math.fround(1 / levels);
+  return runs.map((run) => (run.scale > 0 ? run : { ...run, scale }));
 }
 
 /** Signal to quantisation noise of the channels [from, to) in their runs, in decibels; runs may reach out of them. */

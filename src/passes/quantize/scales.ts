@@ -31,7 +31,9 @@ export function resolveScales(
       Array.from(scale, (value, c) => [value, zeroPoint[c] as number] as const),
     );
     const [, , height = 1, width = 1] = shapes.get(node.inputs[0] as string) ?? [];
-    const channels = aliasValues(node, pairs, height * width, [1, 0] as const);
+    // filters hold the scales of their inputs: channels of zeros must not be coarser than the others
+    const coarsest = Math.max(...pairs.flatMap((channels) => channels.map(([scale]) => scale)));
+    const channels = aliasValues(node, pairs, height * width, [coarsest, 0] as const);
     resolved.set(node.name, {
       scale: Float32Array.from(channels, ([scale]) => scale),
       zeroPoint: Int32Array.from(channels, ([, zeroPoint]) => zeroPoint),
