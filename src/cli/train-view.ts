@@ -24,6 +24,8 @@ export function duration(seconds: number): string {
 
 const percent = (share: number, digits = 1): string => `${(100 * share).toFixed(digits)} %`;
 
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
 /** Everything to stderr but the summary. */
 export function trainingView(): TrainingView {
   const live = process.stderr.isTTY === true;
@@ -58,9 +60,13 @@ export function trainingView(): TrainingView {
         `${bold(graph.name)}: ${grouped(parameters)} params; ${grouped(data.train.length)} training and ` +
           `${grouped(data.validation.length)} validation pictures of ${data.classes.length} classes`,
       );
-      const skipped = data.split?.skipped.length ?? 0;
-      if (skipped > 0)
-        note(`left out: ${skipped} picture${skipped === 1 ? '' : 's'} that cannot be decoded (split.json)`);
+      const { skipped = [], emptyClasses = [] } = data.split ?? {};
+      if (skipped.length > 0)
+        note(`left out: ${counted(skipped.length, 'picture')} that cannot be decoded (split.json)`);
+      if (emptyClasses.length > 0)
+        note(
+          `left out: ${counted(emptyClasses.length, 'class folder')} without pictures (${emptyClasses.join(', ')})`,
+        );
       note(
         `recipe ${config.recipe}: ${config.epochs} epochs of ${Math.floor(data.train.length / config.batch)} steps of ${config.batch}; ` +
           `seed ${config.seed}; ${config.threads} thread${config.threads === 1 ? '' : 's'}, ` +

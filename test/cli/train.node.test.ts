@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -180,6 +180,17 @@ describe('ghostnet train', () => {
     expect(stderr).toMatch(
       /\[TRAINING_DIVERGED\]: the loss is (NaN|Infinity) at step \d+ \(epoch \d\); the first layer with such a value is "[\w.]+".*first checkpoint/,
     );
+    await writeFile(
+      join(folder, 'later.yaml'),
+      'schedule: { kind: step, every: 1, factor: 1e+20 }\nlearningRate: 0.01\naugment: {}\n',
+    );
+    const later = await run(
+      ...['train', 'tiny10.safetensors', '--data', 'cifar', '--out', 'later.safetensors', '--epochs', '4'],
+      ...['--batch', '16', '--recipe', 'cifar-fast', '--config', 'later.yaml'],
+    );
+    expect(later.stderr).toMatch(
+      /\(epoch 2\);.*the last good checkpoint is "later-run\/last\.safetensors"\n$/,
+    );
   });
 
   it('gives one clear error for each kind of bad data', async () => {
@@ -188,11 +199,13 @@ describe('ghostnet train', () => {
     await drawFolder(join(folder, 'bad'), 8);
     await writeFile(join(folder, 'bad/disc/000.png'), (await bytes('bad/disc/001.png')).subarray(0, 300));
     await writeFile(join(folder, 'bad/down/zzz.jpg'), 'no picture');
+    await mkdir(join(folder, 'bad-and-hollow/empty'), { recursive: true });
+    await cp(join(folder, 'bad'), join(folder, 'bad-and-hollow'), { recursive: true });
     await writeFile(join(folder, 'label.bin'), drawRecords(20, 1).fill(200, 3073, 3074));
     await mkdir(join(folder, 'hollow/empty'), { recursive: true });
     await drawFolder(join(folder, 'hollow'), 8);
     const [skipped, ...stopped] = await Promise.all([
-      train('--data', 'bad', '--bad-pictures', 'skip'),
+      train('--data', 'bad-and-hollow', '--bad-pictures', 'skip'),
       train('--data', 'bad', '--out', 'y1'),
       train('--data', 'label.bin', '--out', 'y2'),
       train('--data', 'photos/disc', '--out', 'y3'),
@@ -202,6 +215,12 @@ describe('ghostnet train', () => {
       train('--data', 'hollow', '--out', 'y7'),
     ]);
     expect(skipped).toMatchObject({ code: 0, stderr: expect.stringContaining('left out: 2 pictures') });
+    expect(skipped.stderr).toContain('left out: 1 class folder without pictures (empty)\n');
+    expect(JSON.parse((await bytes('x-run/split.json')).toString())).toMatchObject({
+      classes: drawnClasses,
+      skipped: ['disc/000.png', 'down/zzz.jpg'],
+      emptyClasses: ['empty'],
+    });
     const messages = [
       /\[DATA_BAD_PICTURE\]: 2 of 25 pictures .*--bad-pictures skip\n$/,
       /\[CIFAR_LABEL\].*record 1 has the label 200/,

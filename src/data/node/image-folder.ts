@@ -17,6 +17,8 @@ export interface FolderListing {
   readonly classes: readonly string[];
   readonly files: readonly string[];
   readonly labels: Int32Array;
+  /** Folders without a picture, which are no class. */
+  readonly empty: readonly string[];
 }
 
 const validationNames = ['val', 'valid', 'validation'];
@@ -86,7 +88,7 @@ export async function listImageFolder(
       labels.push(label);
     }
   }
-  return { classes, files, labels: Int32Array.from(labels) };
+  return { classes, files, labels: Int32Array.from(labels), empty };
 }
 
 /** Where training and validation pictures are: one folder, or two. */
@@ -113,6 +115,8 @@ export interface SplitFile {
   readonly train: readonly string[];
   readonly validation: readonly string[];
   readonly skipped: readonly string[];
+  /** Folders without a picture. */
+  readonly emptyClasses: readonly string[];
 }
 
 export interface FolderDataset {
@@ -208,6 +212,7 @@ export async function openImageFolder(folder: string, options: OpenFolderOptions
       train: names(parts.train),
       validation: names(parts.validation),
       skipped: bad.map(({ index }) => relative(folder, all[wanted[index]!]!)),
+      emptyClasses: first.empty,
     },
   };
 }
