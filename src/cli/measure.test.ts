@@ -29,8 +29,8 @@ describe('measure', () => {
     const { now, takes } = clock();
     const timings = await measure([takes(3), takes(40)], { rounds: 5, sliceMs: 30, now });
     expect(timings).toEqual([
-      { medianMs: 3, p90Ms: 3, rounds: 5 },
-      { medianMs: 40, p90Ms: 40, rounds: 5 },
+      { medianMs: 3, leastMs: 3, p90Ms: 3, rounds: 5 },
+      { medianMs: 40, leastMs: 40, p90Ms: 40, rounds: 5 },
     ]);
   });
 

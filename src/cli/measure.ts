@@ -11,6 +11,8 @@ export interface Timed {
 export interface Timing {
   /** Median over rounds of each round's median, in milliseconds. */
   readonly medianMs: number;
+  /** Least of the rounds' medians: what a busy machine disturbs least. */
+  readonly leastMs: number;
   /** 90th percentile of all single runs, in milliseconds. */
   readonly p90Ms: number;
   readonly rounds: number;
@@ -70,6 +72,7 @@ export async function measure(runners: readonly Timed[], options: MeasureOptions
   }
   return runners.map((_, index) => ({
     medianMs: median(roundMedians[index]!),
+    leastMs: Math.min(...roundMedians[index]!),
     p90Ms: percentile(all[index]!, 0.9),
     rounds: options.rounds,
   }));

@@ -51,6 +51,29 @@ describe('ghostnet ghostify', () => {
     expect(ghost.graph.meta.notes?.['ghostified']).toBe('6 of 19 convolutions, s=2, 4');
   });
 
+  it('measures every convolution; edited settings are estimated from what was measured', async () => {
+    const file = join(folder, 'measured.json');
+    const args = ['ghostify', model, '--only', 'layer3.2*', '--measure', '--allow-slower'];
+    const { code, stdout } = await ghostnet([...args, '--save-plan', file, '--json']);
+    expect(code).toBe(0);
+    const { plan } = JSON.parse(stdout);
+    const sum = (when: 'before' | 'after'): number =>
+      plan.layers.reduce(
+        (all: number, layer: Record<typeof when, { measuredMs: number }>) => all + layer[when].measuredMs,
+        0,
+      );
+    expect(plan.before.measuredMs).toBeCloseTo(sum('before'), 9);
+    expect(plan.after.measuredMs).toBeCloseTo(sum('after'), 9);
+    const edited = JSON.parse(readFileSync(file, 'utf8'));
+    const last = edited.layers.at(-1);
+    last.settings.ratio = 4;
+    writeFileSync(file, JSON.stringify(edited));
+    const again = JSON.parse((await ghostnet(['ghostify', model, '--plan', file, '--json'])).stdout).plan;
+    const { before, after } = again.layers.at(-1);
+    expect(after.measuredMs / before.measuredMs).toBeCloseTo(after.predictedMs / before.predictedMs, 9);
+    expect(again.layers.at(-2).after).toEqual(plan.layers.at(-2).after);
+  });
+
   it('searches s for a target', async () => {
     const args = ['ghostify', model, '--only', 'layer3.2*', '--calibrate', cifar, '--pictures', '2'];
     const { code, stdout } = await ghostnet([...args, '--target-macs', '39.5M', '--json']);

@@ -101,14 +101,7 @@ export async function makePlan(loaded: Loaded, options: GhostifyCommandOptions):
     checkPlan(plan, 'ghostify', graph);
     plan = withTotals(graph, plan);
   }
-  if (options.measure) {
-    const { measurePlan } = await import('./measure-plan.js');
-    const line = progress('measuring layers', plan.layers.length);
-    const allowSlower = options.allowSlower ?? false;
-    plan = await measurePlan(graph, plan, { threads: options.threads, allowSlower, onLayer: line.update });
-    line.stop();
-    plan = withTotals(graph, plan);
-  }
+  if (options.measure) plan = await measured(graph, plan, options);
   const target = targetOf(options);
   if (!target) return plan;
   const { fitting, measuring } = loaded;
@@ -131,7 +124,19 @@ export async function makePlan(loaded: Loaded, options: GhostifyCommandOptions):
     target,
   );
   line.stop();
-  return found;
+  // the search knows layers in other forms than those measured by estimate only
+  return options.measure ? measured(graph, found, options) : found;
+}
+
+async function measured(graph: Graph, plan: GhostPlan, options: GhostifyCommandOptions): Promise<GhostPlan> {
+  const { measurePlan } = await import('./measure-plan.js');
+  const { withTotals } = await import('../../passes/ghostify/plan.js');
+  const { progress } = await import('../progress.js');
+  const line = progress('measuring layers', plan.layers.length);
+  const { threads, allowSlower = false } = options;
+  const timed = await measurePlan(graph, plan, { threads, allowSlower, onLayer: line.update });
+  line.stop();
+  return withTotals(graph, timed);
 }
 
 function targetOf(options: GhostifyCommandOptions): Target | undefined {

@@ -7,6 +7,7 @@ import { GraphBuilder } from '../../graph/builder.js';
 import { type Graph, nodeParameters } from '../../graph/graph.js';
 import { inferShapes } from '../../graph/shapes.js';
 import { initializeWeights } from '../../models/initialize.js';
+import type { LayerCost } from '../../passes/compression.js';
 import type { GhostLayerPlan } from '../../passes/ghostify/options.js';
 import { costAfter, type GhostPlan } from '../../passes/ghostify/plan.js';
 import { rewrite } from '../../passes/ghostify/rewrite.js';
@@ -32,8 +33,8 @@ function canChange({ apply, before, after }: GhostLayerPlan): boolean {
   return apply || after.macs !== before.macs;
 }
 
-/** Milliseconds of both graphs, taking turns. */
-async function timeBoth(graphs: readonly Graph[], threads: number): Promise<number[]> {
+/** Milliseconds of the graphs, taking turns. */
+async function timeInTurns(graphs: readonly Graph[], threads: number): Promise<number[]> {
   const networks = [];
   try {
     for (const graph of graphs) {
@@ -46,15 +47,15 @@ async function timeBoth(graphs: readonly Graph[], threads: number): Promise<numb
       networks.map((network) => ({ run: () => network.execute() })),
       { rounds: 7, sliceMs: 6 },
     );
-    return timings.map(({ medianMs }) => medianMs);
+    return timings.map(({ leastMs }) => leastMs);
   } finally {
     for (const network of networks) network.dispose();
   }
 }
 
 /**
- * The plan with measured times of all layers that could be changed. Those that got slower are left alone unless
- * `allowSlower`. The caller counts totals anew.
+ * The plan with measured times of all convolutions, of those that could be changed in both forms. Those that got slower
+ * are left alone unless `allowSlower`. The caller counts totals anew.
  */
 export async function measurePlan(
   graph: Graph,
@@ -72,10 +73,11 @@ export async function measurePlan(
   for (const [index, layer] of plan.layers.entries()) {
     options.onLayer?.(index);
     const unit = units.get(layer.layer);
-    if (!unit || unit.reason !== undefined || !canChange(layer)) {
+    if (!unit) {
       layers.push(layer);
       continue;
     }
+    const changes = unit.reason === undefined && canChange(layer);
     const inputShape = (shapes.get(unit.conv.inputs[0] as string) ?? []).slice(1);
     const { name: _, inputs: __, weight: ___, bias, ...form } = unit.conv;
     const key = JSON.stringify([
@@ -84,17 +86,23 @@ export async function measurePlan(
       inputShape,
       unit.norm !== undefined,
       unit.activation?.function,
-      layer.settings,
+      changes && layer.settings,
     ]);
     let times = known.get(key);
     if (!times) {
       const plain = alone(graph, unit, inputShape);
       const own = findUnits(plain, { minChannels: 2 })[0] as Unit;
-      const ghost = rewrite(plain, new Map([[own.conv.name, { unit: own, settings: layer.settings }]]));
-      times = await timeBoth([plain, ghost], options.threads);
+      const module = new Map([[own.conv.name, { unit: own, settings: layer.settings }]]);
+      const forms = changes ? [plain, rewrite(plain, module)] : [plain];
+      times = await timeInTurns(forms, options.threads);
       known.set(key, times);
     }
     const [before = 0, after = 0] = times;
+    if (!changes) {
+      const same = (cost: LayerCost): LayerCost => ({ ...cost, measuredMs: before });
+      layers.push({ ...layer, before: same(layer.before), after: same(layer.after) });
+      continue;
+    }
     const slower = after >= before;
     layers.push({
       ...layer,

@@ -112,8 +112,7 @@ export function afterSteps(graph: Graph, plan: GhostPlan, steps: readonly Trial[
       if (!layer.apply) return layer;
       const chosen = ratio.get(layer.layer);
       if (chosen === undefined) return { ...layer, apply: false, reason: 'left by the search' };
-      const { measuredMs: _, ...after } = layer.after;
-      return { ...layer, after, settings: { ...layer.settings, ratio: chosen } };
+      return { ...layer, settings: { ...layer.settings, ratio: chosen } };
     }),
   });
 }

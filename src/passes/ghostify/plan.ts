@@ -111,14 +111,15 @@ export function planGhostify(graph: Graph, options: GhostifyOptions = {}): Ghost
 
 /**
  * The plan after its settings were edited: costs of each layer and the totals counted anew; measured times of layers
- * whose settings are the same stay. Throws RangeError `PLAN_MISFIT` where a layer cannot become a module.
+ * whose settings are the same stay, others are estimated. Throws RangeError `PLAN_MISFIT` where a layer cannot become a module.
  */
 export function withTotals(graph: Graph, plan: GhostPlan): GhostPlan {
   const units = new Map(findUnits(graph, { minChannels: 2 }).map((unit) => [unit.conv.name, unit]));
   const layers = plan.layers.map((layer): GhostLayerPlan => {
     const unit = units.get(layer.layer);
     if (!unit || !layer.apply) return layer;
-    return { ...layer, after: { ...costAfter(unit, layer.settings), ...measuredOf(layer) } };
+    const after = costAfter(unit, layer.settings);
+    return { ...layer, after: { ...after, ...measuredOf(layer, after) } };
   });
   const counted = profile(graph);
   const changed = profile(rewrite(graph, replacementsOf(graph, { ...plan, layers })));
@@ -141,8 +142,15 @@ export function withTotals(graph: Graph, plan: GhostPlan): GhostPlan {
   };
 }
 
-function measuredOf(layer: GhostLayerPlan): Partial<LayerCost> {
-  return layer.after.measuredMs === undefined ? {} : { measuredMs: layer.after.measuredMs };
+/**
+ * The measured time of a layer's module. Where its settings were changed since, what is expected: the old convolution's
+ * measured time, times the change that is predicted.
+ */
+function measuredOf({ before, after }: GhostLayerPlan, now: LayerCost): Partial<LayerCost> {
+  if (after.measuredMs !== undefined && after.predictedMs === now.predictedMs)
+    return { measuredMs: after.measuredMs };
+  if (before.measuredMs === undefined || !before.predictedMs || now.predictedMs === undefined) return {};
+  return { measuredMs: (before.measuredMs * now.predictedMs) / before.predictedMs };
 }
 
 /** The units that the plan changes. Throws RangeError `PLAN_MISFIT`, `BAD_GHOSTIFY`. */
