@@ -122,7 +122,12 @@ async function evalCommand(name: string, options: EvalOptions): Promise<number> 
     ...(options.labels === undefined ? {} : { labels: options.labels }),
   });
   const total = Math.min(options.limit ?? data.source.count, data.source.count);
-  const of = JSON.stringify([name, options.data, options.labels ?? null, total]);
+  const { preprocessing } = model.graph.meta;
+  const of = JSON.stringify([name, options.data, options.labels ?? null, total, preprocessing ?? null]);
+  if (!preprocessing)
+    note(
+      `${model.description}: it states no preprocessing; ImageNet's usual one is taken, --preprocessing gives another`,
+    );
   const start = options.state === undefined ? undefined : await readState(options.state, of);
   const controller = new AbortController();
   const save = (state: EvaluationState): Promise<void> =>

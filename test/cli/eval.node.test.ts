@@ -109,6 +109,24 @@ describe('ghostnet eval', () => {
     );
   });
 
+  it('says that a file states no preprocessing, and keeps states of different ones apart', async () => {
+    const graph = tinyGraph(drawnClasses.length, 16);
+    const bare = { ...graph, meta: { labels: drawnClasses } };
+    await writeModelFile(join(folder, 'bare.safetensors'), bare, initializeWeights(graph, 3));
+    await writeFile(join(folder, 'pre.json'), '{"mean":[0,0,0],"std":[1,1,1]}');
+    const args = ['eval', 'bare.safetensors', '--data', 'photos', '--limit', '3', '--json'];
+    const usual = await run(...args);
+    expect(usual.code).toBe(0);
+    expect(usual.stderr).toMatch(
+      /^tiny from bare.*: it states no preprocessing; ImageNet's usual one is taken/,
+    );
+    const of = JSON.stringify(['bare.safetensors', 'photos', null, 3, null]);
+    await writeFile(join(folder, 'other.json'), JSON.stringify({ of, next: 0 }));
+    expect((await run(...args, '--preprocessing', 'pre.json')).stderr).toBe('');
+    const mixed = await run(...args, '--preprocessing', 'pre.json', '--state', 'other.json');
+    expect(mixed).toMatchObject({ code: 2, stderr: expect.stringMatching(/belongs to another evaluation/) });
+  });
+
   it('leaves bad pictures out with a count, or stops', async () => {
     await writeFile(join(folder, 'photos/disc/zzz.png'), 'no picture');
     const stopped = await run('eval', 'three.safetensors', '--data', 'photos');
