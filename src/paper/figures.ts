@@ -16,14 +16,17 @@ function seriesOf(rows: readonly PaperRow[], x: (row: PaperRow) => number | unde
   const families = new Map<string, { name: string; x: number; y: number }[]>();
   for (const row of rows) {
     const at = x(row);
-    if (at === undefined || row.paper.top1 === '') continue;
     const points = families.get(family(row.name)) ?? [];
-    points.push({ name: row.name, x: at, y: Number(row.paper.top1) });
     families.set(family(row.name), points);
+    if (at === undefined || row.paper.top1 === '') continue;
+    points.push({ name: row.name, x: at, y: Number(row.paper.top1) });
   }
+  // a family looks the same in both figures, also where another is missing
   return [...families]
     .map(([name, points]) => ({ name, points, strong: name === 'GhostNet' }))
-    .sort((a, b) => Number(b.strong) - Number(a.strong));
+    .sort((a, b) => Number(b.strong) - Number(a.strong))
+    .map((series, look) => ({ ...series, look }))
+    .filter(({ points }) => points.length > 0);
 }
 
 /** Accuracy against MACs, both of table 7: accuracies as printed, MACs counted here. */

@@ -121,14 +121,19 @@ export function markdownTable({ title, text, head, align, rows }: RenderedTable)
 export function htmlTable({ title, text, head, align, rows }: RenderedTable): string {
   const line = (cells: readonly string[], tag: string): string =>
     `<tr>${cells.map((cell, i) => `<${tag} class="${align[i] ?? 'l'} ${cell.replaceAll(/[^a-z]/g, '')}">${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
-  return `<h2>${escapeHtml(title)}</h2><div class="scroll"><table>${line(head, 'th')}${rows.map((row) => line(row, 'td')).join('')}</table></div><p>${escapeHtml(text)}</p>`;
+  return `<h2>${escapeHtml(title)}</h2><div class="scroll"><table>${line(head, 'th')}${rows.map((row) => line(row, 'td')).join('')}</table></div><p>${inline(text)}</p>`;
+}
+
+/** Text as HTML; what stands in backticks as code. */
+function inline(text: string): string {
+  return escapeHtml(text).replaceAll(/`([^`]+)`/g, '<code>$1</code>');
 }
 
 const style = `body{font:14px/1.5 system-ui,sans-serif;color:#1c2430;max-width:1360px;margin:0 auto;padding:28px 20px 60px}
 h1{font-size:25px;margin:0}h2{font-size:17px;margin:34px 0 8px}p{color:#5b6675;max-width:90ch}
-.scroll{overflow-x:auto}table{border-collapse:collapse}th,td{padding:3px 9px;border-bottom:1px solid #dfe4ea;white-space:nowrap;font-variant-numeric:tabular-nums;font-weight:400;text-align:left}
+.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13px}th,td{padding:3px 6px;border-bottom:1px solid #dfe4ea;white-space:nowrap;font-variant-numeric:tabular-nums;font-weight:400;text-align:left}
 th{color:#5b6675}.r{text-align:right}td.exact,td.printeddigits{color:#00704f}td.within{color:#8a6100}td.differs{color:#b03000}
-figure{margin:0}svg{max-width:820px;width:100%;border:1px solid #dfe4ea;border-radius:8px}`;
+figure{margin:0}code{font-size:.93em;background:#f1f4f7;padding:1px 4px;border-radius:4px}svg{max-width:820px;width:100%;height:auto;border:1px solid #dfe4ea;border-radius:8px}`;
 
 /** One page without any outside reference. */
 export function htmlPage(
@@ -137,9 +142,9 @@ export function htmlPage(
   intro: string,
 ): string {
   return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>GhostNet, the paper's tables</title><style>${style}</style>
-<h1>The paper's tables and figures, from this package</h1><p>${escapeHtml(intro)}</p>
+<h1>The paper's tables and figures, from this package</h1><p>${inline(intro)}</p>
 ${tables.map(htmlTable).join('\n')}
-${figures.map(({ title, text, svg }) => `<h2>${escapeHtml(title)}</h2><figure>${svg}</figure><p>${escapeHtml(text)}</p>`).join('\n')}
+${figures.map(({ title, text, svg }) => `<h2>${escapeHtml(title)}</h2><figure>${svg}</figure><p>${inline(text)}</p>`).join('\n')}
 </html>\n`;
 }
 

@@ -17,19 +17,36 @@ export interface ScatterSeries {
   readonly points: readonly ScatterPoint[];
   /** Drawn stronger than the others. */
   readonly strong?: boolean;
+  /** Which colour and mark, a whole number; charts that share series give the same. Default: its place in the list. */
+  readonly look?: number;
 }
 
 const width = 760;
 const height = 470;
 const margin = { top: 44, right: 150, bottom: 48, left: 60 };
 /** Okabe and Ito's colours; marks differ too. */
-const colors = ['#d55e00', '#0072b2', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000'];
+const colors = [
+  '#d55e00',
+  '#0072b2',
+  '#009e73',
+  '#cc79a7',
+  '#e69f00',
+  '#56b4e9',
+  '#000000',
+  '#8c564b',
+  '#808080',
+];
 const marks = [
   'M-5,-5h10v10h-10z',
   'M0,-6L6,5H-6z',
   'M0,-6L6,0L0,6L-6,0z',
   'M-4,-4a5.6,5.6 0 1,1 8,8a5.6,5.6 0 1,1 -8,-8z',
 ];
+
+/** Colour and mark; the numbers of both have no common divisor, so that 36 series differ. */
+function lookOf(i: number): readonly [color: string, mark: string] {
+  return [colors[i % colors.length] ?? '#000', marks[i % marks.length] ?? ''];
+}
 
 /** The chart as `<svg>`. `log`: the x axis in powers. */
 export function scatterChart(options: {
@@ -76,14 +93,13 @@ export function scatterChart(options: {
   const path = line<ScatterPoint>()
     .x((point) => x(point.x))
     .y((point) => y(point.y));
-  const drawn = series.map(({ points, strong }, i) => {
-    const color = colors[i % colors.length] ?? '#000';
+  const drawn = series.map(({ points, strong, look }, i) => {
+    const [color, mark] = lookOf(look ?? i);
     const sorted = [...points].sort((a, b) => a.x - b.x);
     const joined =
       sorted.length > 1
         ? `<path d="${path(sorted) ?? ''}" fill="none" stroke="${color}" stroke-width="${strong ? 2.6 : 1.3}"/>`
         : '';
-    const mark = marks[i % marks.length] ?? '';
     return (
       joined +
       sorted
@@ -94,12 +110,13 @@ export function scatterChart(options: {
         .join('')
     );
   });
-  const legend = series.map(({ name, strong }, i) => {
+  const legend = series.map(({ name, strong, look }, i) => {
+    const [color, mark] = lookOf(look ?? i);
     const top = margin.top + 8 + i * 21;
     const left = width - margin.right + 16;
     const weight = strong ? ' font-weight="600"' : '';
     return (
-      `<path d="${marks[i % marks.length]}" transform="translate(${left},${top})" fill="${colors[i % colors.length]}"/>` +
+      `<path d="${mark}" transform="translate(${left},${top})" fill="${color}"/>` +
       `<text x="${left + 12}" y="${top + 4}"${weight}>${escapeHtml(name)}</text>`
     );
   });
