@@ -176,6 +176,9 @@ export function productForward(a: Steps, b: Steps, epilogue: Epilogue, hard: Har
     const c = Math.floor(index / pixels);
     const other = b.data[isGate ? c : index] as number;
     const product = (q + (epilogue.bias[c] as number)) * (other + (epilogue.offset[c] as number));
+    const { narrow } = epilogue;
+    if (narrow)
+      return narrowed(product, narrow.shift, narrow.factors[c] as number, epilogue.zeroPoint[c] as number);
     const v = f32(product * (epilogue.multiplier[c] as number));
     return finish(v, hard, epilogue.post[c] as number, epilogue.zeroPoint[c] as number);
   });

@@ -86,7 +86,8 @@ export function lowerInt8Mul(context: Int8Context, operation: Operation, node: M
   const out = placeLike(context, operation, x, sameView && !gate ? [] : [other]);
   const { epilogue } = context.constants(operation);
   const constants = context.program.weights(packConstants(epilogue, relative, spanLength(x)));
-  const spec = { kind: 'int8Product', P, gate, hard: hardOf(operation.activation) } as const;
+  const hard = hardOf(operation.activation);
+  const spec = { kind: 'int8Product', P, gate, hard, narrow: context.narrow(epilogue) } as const;
   step(context, operation, spec, x, out, [context.quads(other, 'read'), constants]);
   return out;
 }

@@ -14,7 +14,7 @@ import type { Weights } from '../../graph/graph.js';
 import type { ActivationName } from '../../graph/nodes.js';
 import { batchNormAffine } from '../fold-batch-norm.js';
 import type { Operation } from '../fuse.js';
-import { type Narrow, narrowing } from './narrow.js';
+import { type Narrow, narrowing, productNarrowing } from './narrow.js';
 import type { ChannelScales, QuantizedFilter } from './network.js';
 import { levels } from './network.js';
 
@@ -35,7 +35,7 @@ export interface Epilogue {
   readonly residual: Float32Array;
   readonly post: Float32Array;
   readonly zeroPoint: Int32Array;
-  /** Rounding in 16 bits instead, from the sum alone (convolutions only). */
+  /** Rounding in 16 bits instead, from the sum or product alone. */
   readonly narrow?: Narrow | undefined;
 }
 
@@ -169,7 +169,7 @@ export function productEpilogue(a: ChannelScales, b: ChannelScales, scaling: Sca
     result.post[c] = post;
     result.zeroPoint[c] = scaling.out?.zeroPoint[c] ?? 0;
   }
-  return result;
+  return isNarrow(scaling) ? { ...result, narrow: productNarrowing(result.multiplier) } : result;
 }
 
 /** The mean of P pixels, from their sum. */

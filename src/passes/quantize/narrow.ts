@@ -44,6 +44,13 @@ export function narrowing(multipliers: Float32Array, reach: Float64Array): Narro
   return isSafe ? { shift, factors } : undefined;
 }
 
+/** The factors of products of two maps of steps, which fit 16 bits; undefined where they would be rounded too coarsely. */
+export function productNarrowing(multipliers: Float32Array): Narrow | undefined {
+  const factors = Int16Array.from(multipliers, (value) => Math.min(2 ** 15 - 1, Math.round(value * 2 ** 15)));
+  const isFine = multipliers.every((value) => value * 2 ** 15 >= safeFactor && value < 0.99);
+  return isFine ? { shift: 0, factors } : undefined;
+}
+
 /** One sum to steps. */
 export function narrowed(sum: number, shift: number, factor: number, zeroPoint: number): number {
   const short = Math.min(2 ** 15 - 1, Math.max(-(2 ** 15), sum >> shift));

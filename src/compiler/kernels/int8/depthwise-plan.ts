@@ -67,9 +67,11 @@ export function rowTiles(shape: DepthwiseShape, most: number, element: Element):
   return tiles;
 }
 
-/** Vectors of a tile: engines that move loads ahead must hold all of a tile's. */
+/** Vectors of a tile: engines that move loads ahead must hold all of a loop body's. */
 export function tileVectors(isa: Isa, groups: readonly number[]): number {
-  return groups.length === 1 && keepsOrder(isa) ? 2 : 1;
+  if (groups.length > 1) return 1;
+  if (!isa.relaxed) return 4;
+  return keepsOrder(isa) ? 2 : 1;
 }
 
 /** How the sums stay exact in 16 bits. */

@@ -64,7 +64,9 @@ export function emitInt8Depthwise(spec: Int8DepthwiseSpec, isa: Isa): FunctionBu
   const i32 = (): Local => f.local('i32');
   const [y, out, residual, out2, residual2, center] = [i32(), i32(), i32(), i32(), i32(), i32()];
   const [count, inputRow] = [i32(), i32()];
-  const rows = Array.from({ length: kernel[0] }, i32);
+  const inLoop = !isa.relaxed && groups.length === 1;
+  const rows = Array.from({ length: inLoop ? 1 : kernel[0] }, i32);
+  const [column, weightAt, rowCount] = [i32(), i32(), i32()];
   const v128 = (): Local => f.local('v128');
   const border = v128();
   const [weight, first, second, loaded] = [v128(), v128(), v128(), v128()];
@@ -72,6 +74,12 @@ export function emitInt8Depthwise(spec: Int8DepthwiseSpec, isa: Isa): FunctionBu
   const wide = groups.length > 1 ? Array.from({ length: most * halves * 2 }, v128) : [];
   const steps = Array.from({ length: perVector }, v128);
 
+  /** Sets `into` to the address of input row `inputRow`, or of the row of zero points, and goes on to the next. */
+  const rowAddress = (into: Local): void => {
+    f.get(IN).get(inputRow).i32Const(rowBytes).op('i32Mul').op('i32Add').get(BORDER);
+    f.get(inputRow).i32Const(height).op('i32LtU').op('select').set(into);
+    f.increment(inputRow, dilation[0]);
+  };
   /** Adds (or starts with) a unit's products in the sums of `vectors` vectors. */
   const multiply = (unit: readonly Tap[], tile: Tile, starts: boolean): void => {
     const { x, vectors, clipped } = tile;
@@ -105,12 +113,33 @@ export function emitInt8Depthwise(spec: Int8DepthwiseSpec, isa: Isa): FunctionBu
       }
     }
   };
+  /** Kernel rows in a loop: engines that move loads ahead then hold those of one row at a time. */
+  const accumulateRows = (tile: Tile): void => {
+    const [row] = rows as [Local];
+    f.get(WEIGHTS).set(weightAt);
+    f.get(y).i32Const(stride[0]).op('i32Mul').i32Const(padding[0]).op('i32Sub').set(inputRow);
+    f.repeat(rowCount, kernel[0], () => {
+      rowAddress(row);
+      if (!tile.clipped) f.get(row).get(column).op('i32Add').set(row);
+      for (let i = 0; i < kernel[1]; i++) {
+        f.get(weightAt)
+          .mem('v128Load', (1 + i) * 16)
+          .set(weight);
+        multiply([{ row: 0, column: i * dilation[1] }], tile, false);
+      }
+      f.increment(weightAt, kernel[1] * 16);
+    });
+  };
   const accumulate = (tile: Tile): void => {
     const count_ = tile.vectors * halves;
     f.get(WEIGHTS).mem('v128Load');
     for (let i = 0; i < count_; i++)
       if (i < count_ - 1) f.tee(sums[i] as Local);
       else f.set(sums[i] as Local);
+    if (inLoop) {
+      accumulateRows(tile);
+      return;
+    }
     let unit = 0;
     groups.forEach((length, group) => {
       for (let i = 0; i < length; i++, unit++) {
@@ -207,15 +236,14 @@ export function emitInt8Depthwise(spec: Int8DepthwiseSpec, isa: Isa): FunctionBu
     f.increment(center, tile.pixels * pixelBytes);
   };
   const moveRows = (columns: number): void => {
-    for (const row of rows) f.increment(row, columns * pixelBytes);
+    if (inLoop) f.increment(column, columns * pixelBytes);
+    else for (const row of rows) f.increment(row, columns * pixelBytes);
   };
   const outputRow = (): void => {
-    f.get(y).i32Const(stride[0]).op('i32Mul').i32Const(padding[0]).op('i32Sub').set(inputRow);
-    for (const into of rows) {
-      // the address of the row, or of the row of zero points
-      f.get(IN).get(inputRow).i32Const(rowBytes).op('i32Mul').op('i32Add').get(BORDER);
-      f.get(inputRow).i32Const(height).op('i32LtU').op('select').set(into);
-      f.increment(inputRow, dilation[0]);
+    if (inLoop) f.i32Const(0).set(column);
+    else {
+      f.get(y).i32Const(stride[0]).op('i32Mul').i32Const(padding[0]).op('i32Sub').set(inputRow);
+      for (const into of rows) rowAddress(into);
     }
     for (let i = 0; i < tiles.length; ) {
       const tile = tiles[i] as Tile;

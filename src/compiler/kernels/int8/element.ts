@@ -41,6 +41,9 @@ const at = {
   // where sums are rounded in 16 bits: i16x8 for two pixels
   factor: 16,
   point: 32,
+  // of products, what is added to the first and the second operand
+  first: 48,
+  second: 64,
 } as const;
 export type ConstantName = keyof typeof at;
 
@@ -73,7 +76,8 @@ export function loadPixel(f: FunctionBuilder, element: Element, offset = 0): Fun
 export function emitHard(f: FunctionBuilder, hard: Hard): void {
   if (!hard) return;
   const [x = 0] = f.scratch('v128', 1);
-  f.set(x).get(x).f32x4Const(3).op('f32x4Add').f32x4Const(0).op('f32x4Max').f32x4Const(6).op('f32x4Min');
+  // pseudo-minimum and -maximum are one instruction
+  f.set(x).f32x4Const(6).f32x4Const(0).get(x).f32x4Const(3).op('f32x4Add').op('f32x4Pmax').op('f32x4Pmin');
   if (hard === 'hardSwish') f.get(x).op('f32x4Mul');
   f.f32x4Const(Math.fround(1 / 6)).op('f32x4Mul');
 }

@@ -14,6 +14,8 @@ import {
   offsetByUnits,
   storePixels,
 } from './element.js';
+import { type NarrowSpec, scaleNarrow, storePairs } from './narrow.js';
+import { loadPixels } from './row-vectors.js';
 
 /** x * multiplier + offset (+ residual). */
 export interface Int8ChainSpec {
@@ -62,6 +64,48 @@ export interface Int8ProductSpec {
   readonly P: number;
   readonly hard: Hard;
   readonly gate: boolean;
+  readonly narrow: NarrowSpec | null;
+}
+
+/** The product in 16 bits: steps less their zero points are below 2^7, products below 2^14. */
+function emitNarrowProduct(f: FunctionBuilder, spec: Int8ProductSpec, narrow: NarrowSpec, isa: Isa): void {
+  const [A, B, CONSTANTS, OUT, UNIT0, UNIT1] = [0, 1, 2, 3, 4, 5] as const;
+  const element = elementOf(isa);
+  const { pixelBytes } = element;
+  const [count, v128] = [f.local('i32'), (): Local => f.local('v128')];
+  const [gate, a, b] = [v128(), v128(), v128()];
+  const pairs = [v128(), v128()];
+  const perVector = 16 / pixelBytes;
+  /** Two pixels of a vector less their zero point. */
+  const widened = (vector: Local, pair: number, name: 'first' | 'second'): void => {
+    f.get(vector);
+    if (element.bytes === 1) f.op(pair === 0 ? 'i16x8ExtendLowI8x16U' : 'i16x8ExtendHighI8x16U');
+    constant(f, CONSTANTS, name).op('i16x8Add');
+  };
+  eachUnit(f, UNIT0, UNIT1, () => {
+    if (spec.gate) {
+      f.get(B)
+        .mem(pixelBytes === 4 ? 'v128Load32Splat' : 'v128Load64Splat')
+        .set(b);
+      widened(b, 0, 'second');
+      f.set(gate).increment(B, pixelBytes);
+    }
+    eachTile(f, count, spec.P, perVector, (m) => {
+      loadPixels(f, element, A, 0, m).set(a);
+      if (!spec.gate) loadPixels(f, element, B, 0, m).set(b);
+      const used = pairs.slice(0, Math.ceil(m / 2));
+      used.forEach((pair, i) => {
+        widened(a, i, 'first');
+        if (spec.gate) f.get(gate);
+        else widened(b, i, 'second');
+        scaleNarrow(f.op('i16x8Mul'), narrow, isa, CONSTANTS).set(pair);
+      });
+      storePairs(f, element, OUT, 0, used, m);
+      f.increment(A, m * pixelBytes).increment(OUT, m * pixelBytes);
+      if (!spec.gate) f.increment(B, m * pixelBytes);
+    });
+    f.increment(CONSTANTS, constantBytes);
+  });
 }
 
 /** (a, b, constants, output, unit0, unit1). */
@@ -78,6 +122,10 @@ export function emitInt8Product(spec: Int8ProductSpec, isa: Isa): FunctionBuilde
   offsetByUnits(f, B, UNIT0, spec.gate ? pixelBytes : plane);
   offsetByUnits(f, CONSTANTS, UNIT0, constantBytes);
   offsetByUnits(f, OUT, UNIT0, plane);
+  if (spec.narrow) {
+    emitNarrowProduct(f, spec, spec.narrow, isa);
+    return f;
+  }
   const other = (offset: number): void => {
     f.get(B);
     loadPixel(f, element, offset).op('f32x4ConvertI32x4S');

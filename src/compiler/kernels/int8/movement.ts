@@ -112,8 +112,11 @@ export function emitInt8Import(spec: Int8ImportSpec, isa: Isa): FunctionBuilder 
   offsetByUnits(f, BORDERS, UNIT0, 16);
   offsetByUnits(f, OUT, UNIT0, (height + top + bottom) * (width + left + right) * pixelBytes);
   const toSteps = (): void => {
-    constant(f, CONSTANTS, 'multiplier').op('f32x4Mul');
-    f.f32x4Const(-1e6).op('f32x4Max').f32x4Const(1e6).op('f32x4Min');
+    // pseudo-minimum and -maximum are one instruction; no number is taken for the least
+    const [value = 0] = f.scratch('v128', 1);
+    constant(f, CONSTANTS, 'multiplier').op('f32x4Mul').set(value);
+    f.f32x4Const(-1e6).get(value).op('f32x4Pmax').set(value);
+    f.f32x4Const(1e6).get(value).op('f32x4Pmin');
     emitRound(f, null, CONSTANTS);
   };
   const quad = (lanes: number): void => {

@@ -4,7 +4,8 @@ import { constantBytes, type Element, magicBits } from './element.js';
 
 /**
  * Six vectors a quad: bias, multiplier, residual, post, offset, and what turns a rounded float's bits into steps. Where
- * sums are rounded in 16 bits, the second and the third are factors and zero points for two pixels.
+ * sums are rounded in 16 bits, the next are factors, zero points, and
+ * for products what is added to either operand, for two pixels.
  */
 export function packConstants(epilogue: Epilogue, positions: Int32Array, quads: number): Int32Array {
   const words = new Int32Array((quads * constantBytes) / 4);
@@ -20,6 +21,8 @@ export function packConstants(epilogue: Epilogue, positions: Int32Array, quads: 
       for (const lane of [pair, pair + 4]) {
         shorts[lane + 8] = epilogue.narrow.factors[c] as number;
         shorts[lane + 16] = epilogue.zeroPoint[c] as number;
+        shorts[lane + 24] = epilogue.bias[c] as number;
+        shorts[lane + 32] = epilogue.offset[c] as number;
       }
       return;
     }
