@@ -31,13 +31,13 @@ const files = { modules: 'quantization-modules.csv', ablation: 'quantization-abl
 
 /** By the name in the results: options of `quantizePrepared`. */
 const variants = {
-  'one range': { granularity: 'tensor', ranges: 'minmax', biasCorrection: false },
-  'one range, biases': { granularity: 'tensor', ranges: 'minmax', biasCorrection: true },
-  'halves, biases': { granularity: 'half', ranges: 'minmax', biasCorrection: true },
+  'equalised, biases': { granularity: 'equalised', ranges: 'minmax', biasCorrection: true },
   'halves, mse, biases': { granularity: 'half', ranges: 'mse', biasCorrection: true },
+  'one range': { granularity: 'tensor', ranges: 'minmax', biasCorrection: false },
+  'halves, biases': { granularity: 'half', ranges: 'minmax', biasCorrection: true },
   'channels, biases': { granularity: 'channel', ranges: 'minmax', biasCorrection: true },
   equalised: { granularity: 'equalised', ranges: 'minmax', biasCorrection: false },
-  'equalised, biases': { granularity: 'equalised', ranges: 'minmax', biasCorrection: true },
+  'one range, biases': { granularity: 'tensor', ranges: 'minmax', biasCorrection: true },
   'equalised, mse, biases': { granularity: 'equalised', ranges: 'mse', biasCorrection: true },
 };
 

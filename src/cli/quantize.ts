@@ -45,13 +45,13 @@ export const registerQuantize: Register = (program, act) => {
       '--granularity <what>',
       'what has a range: equalised (channels, balanced with weights), half (of a Ghost module), tensor or channel',
       oneOf(...granularities),
-      'half',
+      'equalised',
     )
     .option(
       '--ranges <how>',
       'how ranges are chosen: minmax, percentile or mse',
       oneOf(...rangeMethods),
-      'mse',
+      'minmax',
     )
     .option('--no-bias-correction', 'leave the mean error of rounded weights')
     .option('--json', 'print { out, bytes, pictures, values: [{ value, kind, sqnr, ranges }] }')

@@ -25,10 +25,10 @@ export function cuts(operation: Operation, channels: number, granularity: Granul
 
 /**
  * Few pictures do not show what every channel can become, above all behind the last convolutions, whose channels stand
- * for classes: each gets at least this share of the range of its value or half. Two of the seven bits at most are lost
+ * for classes: each gets at least this share of the range of its value or half. One of the seven bits at most is lost
  * by it, where ranges of the calibration pictures alone clip the features of whatever they do not show.
  */
-const leastShare = 1 / 4;
+const leastShare = 1 / 2;
 
 /** The range that each channel gets at least. `edges` cut the value into its halves. */
 export function leastRanges(

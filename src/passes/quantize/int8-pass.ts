@@ -17,7 +17,7 @@ import {
 } from '../compression.js';
 import { filterNode, int8Operations, operationsOf } from './operations.js';
 import { type Prepared, prepareQuantization, type QuantizeOptions, quantizePrepared } from './quantize.js';
-import type { RangeMethod } from './ranges.js';
+import { type RangeMethod, rangeMethods } from './ranges.js';
 import { StatisticsCollector, type ValueStatistics } from './statistics.js';
 
 /** Of one layer; only `ranges` can be edited. */
@@ -49,7 +49,7 @@ function int8Bytes(node: Conv2dNode | LinearNode, weights: number): number {
   return weights + 8 * (node.kind === 'linear' ? node.outFeatures : node.outChannels);
 }
 
-function planInt8(graph: Graph, { ranges = 'mse' }: Int8Options): Int8Plan {
+function planInt8(graph: Graph, { ranges = 'minmax' }: Int8Options): Int8Plan {
   const { layers: profiled, params, macs } = profile(graph);
   const macsOf = new Map(profiled.map((layer) => [layer.name, layer.macs]));
   const sizeOf = (name: string | undefined): number =>
@@ -108,8 +108,8 @@ function checkSettings(plan: Int8Plan): void {
     if (!apply) fail(layer, 'int8 is for the whole network, a layer cannot stay in floats');
     if (settings.weightBits !== 8 || settings.activationBits !== 7)
       fail(layer, 'weights have 8 bits and activations 7; only "ranges" can be edited');
-    if (!['mse', 'minmax', 'percentile'].includes(settings.ranges))
-      fail(layer, `ranges: given "${settings.ranges}", expected mse, minmax or percentile`);
+    if (!rangeMethods.includes(settings.ranges))
+      fail(layer, `ranges: given "${settings.ranges}", expected ${rangeMethods.join(', ')}`);
   }
 }
 

@@ -25,11 +25,11 @@ import { resolveScales } from './scales.js';
 import type { ValueStatistics } from './statistics.js';
 
 export interface QuantizeOptions {
-  /** How ranges are chosen. Default 'mse'. */
+  /** How ranges are chosen. Default 'minmax'. */
   readonly ranges?: RangeMethod;
   /** Other ways for the outputs of single layers, by the name of the convolution or linear layer. */
   readonly rangesOf?: ReadonlyMap<string, RangeMethod>;
-  /** What has a range of its own. Default 'half'. */
+  /** What has a range of its own. Default 'equalised'. */
   readonly granularity?: Granularity;
   /** Takes the mean error of rounded weights off the biases. Default true. */
   readonly biasCorrection?: boolean;
@@ -75,7 +75,7 @@ export function quantizePrepared(
   statistics: ReadonlyMap<string, ValueStatistics>,
   options: QuantizeOptions = {},
 ): QuantizationResult {
-  const { ranges = 'mse', granularity = 'half', biasCorrection = true } = options;
+  const { ranges = 'minmax', granularity = 'equalised', biasCorrection = true } = options;
   const { graph, weights, outputNames } = prepared;
   const shapes = inferShapes(graph);
   const fused = int8Operations(graph);
