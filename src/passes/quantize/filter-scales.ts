@@ -7,7 +7,7 @@ import { narrowShift, safeFactor } from './narrow.js';
 import { levels } from './network.js';
 
 /** Input quads, or columns of a kernel's row, whose products engines add up in 16 bits. */
-const groupSteps = 4;
+const groupSteps = 8;
 
 /** Weights of one output, [columns][taps], in real units with the input's scales inside. */
 export interface ScaledFilter {

@@ -36,7 +36,7 @@ export interface Int8MatrixSpec {
 }
 
 /** Steps of one loop body at most, and of a whole tile that needs no loop. */
-const [bodySteps, straightSteps] = [4, 10];
+const [bodySteps, straightSteps] = [8, 10];
 
 const [IN, WEIGHTS, CONSTANTS, OUT, RESIDUAL, UNIT0, UNIT1] = [0, 1, 2, 3, 4, 5, 6] as const;
 

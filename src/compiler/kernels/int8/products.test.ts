@@ -9,8 +9,8 @@ describe('groups of products', () => {
 
   it('are as long as the sums of 16 bits allow', () => {
     const row = (value: number): Int8Array => new Int8Array(16).fill(value);
-    // eight weights of one sign in a lane: at most 258
-    expect(largestGroup(row(32), 1, 16, 1, 4)).toBe(4);
+    // a run of four steps has eight weights of one sign in a lane: at most 258
+    expect(largestGroup(row(32), 1, 16, 1, 4)).toBe(8);
     expect(largestGroup(row(33), 1, 16, 1, 4)).toBe(2);
     expect(largestGroup(row(-65), 1, 16, 1, 4)).toBe(1);
     // signs by turns: half of them count
@@ -22,13 +22,13 @@ describe('groups of products', () => {
         1,
         4,
       ),
-    ).toBe(4);
+    ).toBe(8);
   });
 
   it('of kernels stay in a row of taps', () => {
     const taps = 9;
     const values = new Int8Array(4 * taps).fill(43);
-    expect(largestGroup(values, 1, 4, taps, 3)).toBe(4);
+    expect(largestGroup(values, 1, 4, taps, 3)).toBe(8);
     expect(
       largestGroup(
         values.map(() => 44),

@@ -10,7 +10,7 @@ import type { Isa } from '../kernel.js';
 import { dotAdd } from './element.js';
 
 /** Lengths of groups, longest first. */
-export const groupLengths = [4, 2, 1] as const;
+export const groupLengths = [8, 4, 2, 1] as const;
 export type GroupLength = (typeof groupLengths)[number];
 
 /** Cuts of `count` steps that follow each other into groups. */
