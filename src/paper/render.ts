@@ -85,7 +85,9 @@ export function countsTable(table: number, rows: readonly PaperRow[]): RenderedT
   const commands = [...new Set(rows.flatMap(({ accuracy }) => accuracy.command ?? []))].slice(0, 1);
   const text = [
     ...notes.map((note, i) => `(${i + 1}) ${note}.`),
-    sources.length > 0 ? `Trained here by: ${sources.map((source) => `\`${source}\``).join(', ')}.` : '',
+    sources.length > 0
+      ? `Trained here, one seed each, for the epochs that are said: ${sources.map((source) => `\`${source}\``).join(', ')}.`
+      : '',
     sweep ? `All rows on the paper's schedule: \`${sweep}\`.` : '',
     commands[0] ? `An accuracy of one's own, for example: \`${commands[0]}\`.` : '',
   ]
