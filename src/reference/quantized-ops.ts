@@ -6,7 +6,7 @@
  */
 import type { Padding, Pair } from '../graph/nodes.js';
 import type { Epilogue, Hard } from '../passes/quantize/arithmetic.js';
-import { narrowed } from '../passes/quantize/narrow.js';
+import { narrowed, narrowedEighths } from '../passes/quantize/narrow.js';
 import type { ChannelScales, QuantizedFilter } from '../passes/quantize/network.js';
 import { levels } from '../passes/quantize/network.js';
 import { type PoolGeometry, poolWindow } from './pooling.js';
@@ -124,6 +124,10 @@ export function filterForward(
   const { narrow } = epilogue;
   convolve(x, zeroPoint, filter, epilogue.bias, window, size, (o, index, sum) => {
     const point = epilogue.zeroPoint[o] as number;
+    if (narrow?.eighths) {
+      data[index] = narrowedEighths(sum, narrow, o, residual?.data[index] ?? 0);
+      return;
+    }
     data[index] = narrow
       ? narrowed(sum, narrow.shift, narrow.factors[o] as number, point)
       : finish(scaled(sum, o, index, epilogue, residual), hard, epilogue.post[o] as number, point);
@@ -161,6 +165,7 @@ export function chainForward(x: Steps, epilogue: Epilogue, hard: Hard, residual:
   const pixels = x.height * x.width;
   const data = x.data.map((q, index) => {
     const c = Math.floor(index / pixels);
+    if (epilogue.narrow) return narrowedEighths(q * 256, epilogue.narrow, c, residual?.data[index] ?? 0);
     let v = f32(f32(q * (epilogue.multiplier[c] as number)) + (epilogue.offset[c] as number));
     if (residual) v = f32(v + f32((residual.data[index] as number) * (epilogue.residual[c] as number)));
     return finish(v, hard, epilogue.post[c] as number, epilogue.zeroPoint[c] as number);

@@ -87,6 +87,7 @@ export const simd = {
   i16x8ExtendHighI8x16S: 0x88,
   i16x8ExtendLowI8x16U: 0x89,
   i16x8ExtendHighI8x16U: 0x8a,
+  i16x8Shl: 0x8b,
   i16x8ShrS: 0x8c,
   i16x8Add: 0x8e,
   i16x8Mul: 0x95,

@@ -3,6 +3,7 @@ import type { Conv2dNode, LinearNode, Padding, Pair } from '../../graph/nodes.js
 import type { Operation } from '../../passes/fuse.js';
 import { type Epilogue, hardOf } from '../../passes/quantize/arithmetic.js';
 import { filterOf } from '../../passes/quantize/constants.js';
+import { pickNarrow } from '../../passes/quantize/narrow.js';
 import { groupedRun, type Int8MatrixSpec } from '../kernels/int8/matrix.js';
 import { packConstants, packFilter } from '../kernels/int8/pack.js';
 import { largestGroup } from '../kernels/int8/products.js';
@@ -42,7 +43,7 @@ function outputsOf(epilogue: Epilogue, from: number, to: number): Epilogue {
     residual: epilogue.residual.subarray(from, to),
     post: epilogue.post.subarray(from, to),
     zeroPoint: epilogue.zeroPoint.subarray(from, to),
-    narrow: narrow && { ...narrow, factors: narrow.factors.subarray(from, to) },
+    narrow: pickNarrow(narrow, (values) => values.subarray(from, to)),
   };
 }
 

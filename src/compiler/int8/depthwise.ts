@@ -3,6 +3,7 @@ import type { Padding, Pair } from '../../graph/nodes.js';
 import type { Operation, Root } from '../../passes/fuse.js';
 import { type Epilogue, hardOf } from '../../passes/quantize/arithmetic.js';
 import { filterOf } from '../../passes/quantize/constants.js';
+import { pickNarrow } from '../../passes/quantize/narrow.js';
 import type { QuantizedFilter } from '../../passes/quantize/network.js';
 import type { Int8DepthwiseSpec } from '../kernels/int8/depthwise.js';
 import { packInt8Depthwise, planSums, restOfBias, type SumPlan } from '../kernels/int8/depthwise-plan.js';
@@ -64,6 +65,7 @@ function specOf(
       groups,
       addsBias,
       narrow,
+      intrinsic: null,
     },
   };
 }
@@ -106,7 +108,7 @@ function packMultiple(
     residual: pick(epilogue.residual),
     post: pick(epilogue.post),
     zeroPoint: pick(epilogue.zeroPoint),
-    narrow: epilogue.narrow && { ...epilogue.narrow, factors: pick(epilogue.narrow.factors) },
+    narrow: pickNarrow(epilogue.narrow, pick),
   };
   const { program, isa } = context;
   return [
@@ -180,7 +182,7 @@ export function lowerInt8Ghost(
     const packed = packMultiple(context, work, epilogue, sums, spec, relative, quads, j);
     const dual = j === 0;
     return {
-      spec: { ...spec, dual },
+      spec: { ...spec, dual, intrinsic: dual && intrinsic ? context.narrow(intrinsic) : null },
       units: quads,
       operands: [
         context.quads(x, 'read', first),

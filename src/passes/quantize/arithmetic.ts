@@ -14,7 +14,7 @@ import type { Weights } from '../../graph/graph.js';
 import type { ActivationName } from '../../graph/nodes.js';
 import { batchNormAffine } from '../fold-batch-norm.js';
 import type { Operation } from '../fuse.js';
-import { type Narrow, narrowing, productNarrowing } from './narrow.js';
+import { chainNarrowing, type Narrow, narrowing, productNarrowing, residualNarrowing } from './narrow.js';
 import type { ChannelScales, QuantizedFilter } from './network.js';
 import { levels } from './network.js';
 
@@ -119,8 +119,10 @@ export function filterEpilogue(
     result.post[o] = post;
     result.zeroPoint[o] = scaling.out?.zeroPoint[o] ?? 0;
   }
-  if (!isNarrow(scaling)) return result;
-  const narrow = narrowing(result.multiplier, sums);
+  if (!scaling.out || hardOf(scaling.activation)) return result;
+  const narrow = scaling.residual
+    ? residualNarrowing(result.multiplier, sums, result.residual, result.zeroPoint)
+    : narrowing(result.multiplier, sums);
   // half a unit of what the shift cuts off, so that it rounds
   if (narrow)
     for (let o = 0; o < channels; o++)
@@ -155,6 +157,15 @@ export function chainEpilogue(
     result.zeroPoint[c] = scaling.out?.zeroPoint[c] ?? 0;
   }
   return result;
+}
+
+/** The same for the intrinsic maps of a Ghost module's end, in 16 bits where they fit. */
+export function intrinsicEpilogue(...given: Parameters<typeof chainEpilogue>): Epilogue {
+  const result = chainEpilogue(...given);
+  const { activation, out } = given[3];
+  if (!out || hardOf(activation)) return result;
+  const { multiplier, offset, residual, zeroPoint } = result;
+  return { ...result, narrow: chainNarrowing(multiplier, offset, residual, zeroPoint) };
 }
 
 /** (a - za) * (b - zb) of two maps, or of a map and its gate: `bias` is -za, `offset` is -zb. */

@@ -5,6 +5,7 @@ import {
   chainEpilogue,
   type Epilogue,
   filterEpilogue,
+  intrinsicEpilogue,
   meanEpilogue,
   productEpilogue,
   type Scaling,
@@ -61,7 +62,7 @@ export function operationConstants(
     });
     return {
       epilogue: filterEpilogue(output, filter, taps, zeroPoint, half(split, split + outputs)),
-      intrinsic: chainEpilogue(operation, network.weights, x, half(0, split)),
+      intrinsic: intrinsicEpilogue(operation, network.weights, x, half(0, split)),
     };
   }
   if (root.kind === 'chain')

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { narrowed, narrowing, narrowShift, productNarrowing } from './narrow.js';
+import {
+  chainNarrowing,
+  narrowed,
+  narrowedEighths,
+  narrowing,
+  narrowShift,
+  productNarrowing,
+  residualNarrowing,
+} from './narrow.js';
 
 describe('rounding in 16 bits', () => {
   it('chooses the largest shift whose factors stay at 4096 or less', () => {
@@ -28,8 +36,37 @@ describe('rounding in 16 bits', () => {
     expect(narrowing(multipliers, Float64Array.of(1000, 40_000))).toBeUndefined();
   });
 
-  it('of products needs factors fine enough', () => {
+  it('of products needs factors below one', () => {
     expect(productNarrowing(Float32Array.of(1 / 127))?.factors[0]).toBe(258);
-    expect(productNarrowing(Float32Array.of(1 / 127, 1 / 1000))).toBeUndefined();
+    expect(productNarrowing(Float32Array.of(1 / 127, 1))).toBeUndefined();
+  });
+
+  it('adds residuals in eighths of a step', () => {
+    const zeroPoint = Int32Array.of(20);
+    const residual = Float32Array.of(0.73);
+    const narrow =
+      residualNarrowing(Float32Array.of(1 / 150), Float64Array.of(32_000), residual, zeroPoint) ??
+      expect.fail('no narrowing');
+    const half = (1 << narrow.shift) >> 1;
+    for (let sum = -16_000; sum <= 16_000; sum += 101)
+      for (const r of [0, 1, 63, 127]) {
+        const exact = Math.min(127, Math.max(0, sum / 150 + r * 0.73 + 20));
+        expect(Math.abs(narrowedEighths(sum + half, narrow, 0, r) - exact)).toBeLessThan(0.75);
+      }
+    expect(
+      residualNarrowing(Float32Array.of(0.1), Float64Array.of(40_000), residual, zeroPoint),
+    ).toBeUndefined();
+  });
+
+  it('rescales intrinsic maps in eighths of a step', () => {
+    const one = (value: number): Float32Array => Float32Array.of(value);
+    const narrow =
+      chainNarrowing(one(-0.6), one(70.3), one(0.4), Int32Array.of(5)) ?? expect.fail('no narrowing');
+    for (let x = 0; x < 128; x++)
+      for (const r of [0, 40, 127]) {
+        const exact = Math.min(127, Math.max(0, -0.6 * x + 70.3 + 0.4 * r + 5));
+        expect(Math.abs(narrowedEighths(x * 256, narrow, 0, r) - exact)).toBeLessThan(0.75);
+      }
+    expect(chainNarrowing(one(9), one(0), one(0), Int32Array.of(0))).toBeUndefined();
   });
 });

@@ -6,12 +6,101 @@
  *
  * An operation has one shift, every output a factor of 15 bits. The quantiser chooses the scales of filters so that
  * factors are whole numbers; with other scales they are rounded.
+ *
+ * With a residual r, or for the intrinsic maps x of a Ghost module's end (whose 256 x stands for the sum), in eighths:
+ *
+ *   q = clamp((round15(short * factor) + round15(256 r * residual) + offset) >> 3, 0, 127)
  */
 
 export interface Narrow {
   readonly shift: number;
-  /** 0 to 32767 for each output. */
+  /** For each output. */
   readonly factors: Int16Array;
+  readonly eighths?: Eighths | undefined;
+}
+
+/** The terms that are added in eighths of a step. */
+export interface Eighths {
+  /** Factors of 256 times the residual; zeros where there is none. */
+  readonly residual: Int16Array;
+  /** Eight times the zero point and what else is added, and a half. */
+  readonly offset: Int16Array;
+}
+
+/** Terms in eighths may be so large at most, so that three of them fit 16 bits. */
+const mostEighths = 8192;
+
+function eighths(values: ArrayLike<number>, unit: number): Int16Array | undefined {
+  const rounded = Array.from(values, (value) => Math.round(value * unit));
+  return rounded.every((value) => Math.abs(value) <= mostEighths) ? Int16Array.from(rounded) : undefined;
+}
+
+function makeEighths(
+  residual: ArrayLike<number>,
+  offset: ArrayLike<number>,
+  zeroPoint: ArrayLike<number>,
+): Eighths | undefined {
+  const factors = eighths(residual, 1024);
+  const added = eighths(
+    Array.from(offset, (value, o) => value * 8 + (zeroPoint[o] as number) * 8 + 4),
+    1,
+  );
+  return factors && added && { residual: factors, offset: added };
+}
+
+/** For sums of a filter with a residual; undefined where a term would not fit or a sum could saturate. */
+export function residualNarrowing(
+  multipliers: Float32Array,
+  reach: Float64Array,
+  residual: Float32Array,
+  zeroPoint: Int32Array,
+): Narrow | undefined {
+  const fine = multipliers.map((value) => value * 8);
+  const shift = narrowShift(fine);
+  if (shift === undefined || !reach.every((most) => most < 2 ** (15 + shift) - 2 ** shift)) return undefined;
+  const factors = eighths(fine, 2 ** (15 + shift));
+  const added = makeEighths(residual, new Float32Array(multipliers.length), zeroPoint);
+  return factors && added && { shift, factors, eighths: added };
+}
+
+/** For x * multiplier + offset + residual; undefined where a term would not fit. */
+export function chainNarrowing(
+  multipliers: Float32Array,
+  offset: Float32Array,
+  residual: Float32Array,
+  zeroPoint: Int32Array,
+): Narrow | undefined {
+  const factors = eighths(multipliers, 1024);
+  const added = makeEighths(residual, offset, zeroPoint);
+  return factors && added && { shift: 0, factors, eighths: added };
+}
+
+/** The outputs that `pick` takes of each array. */
+export function pickNarrow(
+  narrow: Narrow | undefined,
+  pick: (values: Int16Array) => Int16Array,
+): Narrow | undefined {
+  if (!narrow) return undefined;
+  const { shift, factors, eighths: added } = narrow;
+  return {
+    shift,
+    factors: pick(factors),
+    eighths: added && { residual: pick(added.residual), offset: pick(added.offset) },
+  };
+}
+
+/** Output o from its sum (or 256 x) and its residual. */
+export function narrowedEighths(
+  sum: number,
+  { shift, factors, eighths: added }: Narrow,
+  o: number,
+  residual: number,
+): number {
+  const short = Math.min(2 ** 15 - 1, Math.max(-(2 ** 15), sum >> shift));
+  const round = (value: number): number => (value + 2 ** 14) >> 15;
+  const own = round(short * (factors[o] as number));
+  const other = round(residual * 256 * (added?.residual[o] ?? 0));
+  return Math.min(127, Math.max(0, (own + other + (added?.offset[o] ?? 0)) >> 3));
 }
 
 /** Where factors end: at 4096, what the shift cuts off is at most an eighth of a step. */
@@ -44,11 +133,11 @@ export function narrowing(multipliers: Float32Array, reach: Float64Array): Narro
   return isSafe ? { shift, factors } : undefined;
 }
 
-/** The factors of products of two maps of steps, which fit 16 bits; undefined where they would be rounded too coarsely. */
+/** The factors of products of two maps of steps, which fit 16 bits; undefined where factors do not. */
 export function productNarrowing(multipliers: Float32Array): Narrow | undefined {
-  const factors = Int16Array.from(multipliers, (value) => Math.min(2 ** 15 - 1, Math.round(value * 2 ** 15)));
-  const isFine = multipliers.every((value) => value * 2 ** 15 >= safeFactor && value < 0.99);
-  return isFine ? { shift: 0, factors } : undefined;
+  const factors = Array.from(multipliers, (value) => Math.round(value * 2 ** 15));
+  const fit = factors.every((factor) => factor < 2 ** 15);
+  return fit ? { shift: 0, factors: Int16Array.from(factors) } : undefined;
 }
 
 /** One sum to steps. */

@@ -25,7 +25,7 @@ import {
   storePixels,
 } from './element.js';
 import { joinSums, type NarrowSpec, scaleNarrow, storePairs } from './narrow.js';
-import { loadPixels, loadRowVector, widenPixel } from './row-vectors.js';
+import { loadPixels, loadRowVector, widenPair, widenPixel } from './row-vectors.js';
 
 export interface Int8DepthwiseSpec extends DepthwiseShape, Pick<SumPlan, 'groups' | 'addsBias'> {
   readonly kind: 'int8Depthwise';
@@ -35,6 +35,8 @@ export interface Int8DepthwiseSpec extends DepthwiseShape, Pick<SumPlan, 'groups
   readonly borderStride: number;
   readonly dual: boolean;
   readonly narrow: NarrowSpec | null;
+  /** The same of the intrinsic maps. */
+  readonly intrinsic: NarrowSpec | null;
 }
 
 const [IN, WEIGHTS, CONSTANTS, OUT, RESIDUAL, OUT2, CONSTANTS2, RESIDUAL2, BORDER, UNIT0, UNIT1] = [
@@ -69,7 +71,7 @@ export function emitInt8Depthwise(spec: Int8DepthwiseSpec, isa: Isa): FunctionBu
   const [column, weightAt, rowCount] = [i32(), i32(), i32()];
   const v128 = (): Local => f.local('v128');
   const border = v128();
-  const [weight, first, second, loaded] = [v128(), v128(), v128(), v128()];
+  const [weight, first, second, loaded, extra] = [v128(), v128(), v128(), v128(), v128()];
   const sums = Array.from({ length: most * halves }, v128);
   const wide = groups.length > 1 ? Array.from({ length: most * halves * 2 }, v128) : [];
   const steps = Array.from({ length: perVector }, v128);
@@ -195,31 +197,49 @@ export function emitInt8Depthwise(spec: Int8DepthwiseSpec, isa: Isa): FunctionBu
     f.increment(to, tile.pixels * pixelBytes);
     if (spec.residual) f.increment(added, tile.pixels * pixelBytes);
   };
-  /** The same in 16 bits. */
-  const finishNarrow = (tile: Tile, narrow: NarrowSpec): void => {
+  /** The same in 16 bits: `value` pushes pixels 2 i and 2 i + 1 of a vector, shifted, as i16x8. */
+  const finishNarrow = (
+    tile: Tile,
+    narrow: NarrowSpec,
+    constants: Local,
+    to: Local,
+    added: Local,
+    value: (vector: number, i: number) => void,
+  ): void => {
     for (let vector = 0; vector < tile.vectors; vector++) {
       const pixels = pixelsOf(tile, vector);
       const pairs = steps.slice(0, Math.ceil(pixels / 2));
+      if (spec.residual) loadPixels(f, element, added, vector * 16, pixels).set(extra);
       pairs.forEach((pair, i) => {
-        if (groups.length === 1 && !spec.addsBias) {
-          f.get(sums[vector * halves + i] as Local);
-          if (narrow.shift > 0) f.i32Const(narrow.shift).op('i16x8ShrS');
-        } else {
-          total(vector, i * 2);
-          f.set(first);
-          total(vector, i * 2 + 1);
-          f.set(second);
-          joinSums(f, narrow, first, second);
-        }
-        scaleNarrow(f, narrow, isa, CONSTANTS).set(pair);
+        value(vector, i);
+        const residualPair = (): void => {
+          widenPair(f, element, extra, i);
+        };
+        scaleNarrow(f, narrow, isa, constants, 0, spec.residual ? residualPair : undefined).set(pair);
       });
-      storePairs(f, element, out, vector * 16, pairs, pixels);
+      storePairs(f, element, to, vector * 16, pairs, pixels);
     }
-    f.increment(out, tile.pixels * pixelBytes);
+    f.increment(to, tile.pixels * pixelBytes);
+    if (spec.residual) f.increment(added, tile.pixels * pixelBytes);
+  };
+  /** Pushes the shifted sums of two pixels as i16x8. */
+  const shortSums = (narrow: NarrowSpec, vector: number, i: number): void => {
+    if (groups.length === 1 && !spec.addsBias) {
+      f.get(sums[vector * halves + i] as Local);
+      if (narrow.shift > 0) f.i32Const(narrow.shift).op('i16x8ShrS');
+      return;
+    }
+    total(vector, i * 2);
+    f.set(first);
+    total(vector, i * 2 + 1);
+    f.set(second);
+    joinSums(f, narrow, first, second);
   };
   const emitTile = (tile: Tile): void => {
     accumulate(tile);
-    if (spec.narrow) finishNarrow(tile, spec.narrow);
+    const { narrow, intrinsic } = spec;
+    if (narrow)
+      finishNarrow(tile, narrow, CONSTANTS, out, residual, (vector, i) => shortSums(narrow, vector, i));
     else
       finish(tile, CONSTANTS, out, residual, (vector, i) => {
         total(vector, i);
@@ -227,12 +247,21 @@ export function emitInt8Depthwise(spec: Int8DepthwiseSpec, isa: Isa): FunctionBu
         constant(f, CONSTANTS, 'multiplier').op('f32x4Mul');
       });
     if (!spec.dual) return;
-    finish(tile, CONSTANTS2, out2, residual2, (vector, i) => {
+    const loadCenter = (vector: number, i: number): void => {
       if (i === 0) loadPixels(f, element, center, vector * 16, pixelsOf(tile, vector)).set(loaded);
-      widenPixel(f, element, loaded, i).op('f32x4ConvertI32x4S');
-      constant(f, CONSTANTS2, 'multiplier').op('f32x4Mul');
-      constant(f, CONSTANTS2, 'offset').op('f32x4Add');
-    });
+    };
+    if (intrinsic)
+      finishNarrow(tile, intrinsic, CONSTANTS2, out2, residual2, (vector, i) => {
+        loadCenter(vector, i);
+        widenPair(f, element, loaded, i).i32Const(8).op('i16x8Shl');
+      });
+    else
+      finish(tile, CONSTANTS2, out2, residual2, (vector, i) => {
+        loadCenter(vector, i);
+        widenPixel(f, element, loaded, i).op('f32x4ConvertI32x4S');
+        constant(f, CONSTANTS2, 'multiplier').op('f32x4Mul');
+        constant(f, CONSTANTS2, 'offset').op('f32x4Add');
+      });
     f.increment(center, tile.pixels * pixelBytes);
   };
   const moveRows = (columns: number): void => {

@@ -41,7 +41,8 @@ const at = {
   // where sums are rounded in 16 bits: i16x8 for two pixels
   factor: 16,
   point: 32,
-  // of products, what is added to the first and the second operand
+  // the residual's factor; of products, what is added to the first and the second operand
+  other: 48,
   first: 48,
   second: 64,
 } as const;

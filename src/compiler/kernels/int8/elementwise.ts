@@ -15,7 +15,7 @@ import {
   storePixels,
 } from './element.js';
 import { type NarrowSpec, scaleNarrow, storePairs } from './narrow.js';
-import { loadPixels } from './row-vectors.js';
+import { loadPixels, widenPair } from './row-vectors.js';
 
 /** x * multiplier + offset (+ residual). */
 export interface Int8ChainSpec {
@@ -78,8 +78,7 @@ function emitNarrowProduct(f: FunctionBuilder, spec: Int8ProductSpec, narrow: Na
   const perVector = 16 / pixelBytes;
   /** Two pixels of a vector less their zero point. */
   const widened = (vector: Local, pair: number, name: 'first' | 'second'): void => {
-    f.get(vector);
-    if (element.bytes === 1) f.op(pair === 0 ? 'i16x8ExtendLowI8x16U' : 'i16x8ExtendHighI8x16U');
+    widenPair(f, element, vector, pair);
     constant(f, CONSTANTS, name).op('i16x8Add');
   };
   eachUnit(f, UNIT0, UNIT1, () => {

@@ -4,6 +4,7 @@ import type { Isa } from '../kernel.js';
 import { constant, elementOf, emitHard, emitResidual, emitRound, storePixels } from './element.js';
 import type { Int8MatrixSpec } from './matrix.js';
 import { joinSums, scaleNarrow, storePairs } from './narrow.js';
+import { loadPixels, widenPair } from './row-vectors.js';
 
 export interface EndAddresses {
   readonly constants: Local;
@@ -27,7 +28,14 @@ export function emitEnd(
     const pairs = sums.filter((_, i) => i % 2 === 0);
     pairs.forEach((pair, i) => {
       joinSums(f, narrow, pair, sums[i * 2 + 1] ?? pair);
-      scaleNarrow(f, narrow, isa, constants, quad).set(pair);
+      const pixels = Math.min(2, sums.length - 2 * i);
+      const offset = quad * outPlane + 2 * i * element.pixelBytes;
+      const added = (): void => {
+        const [vector = 0] = f.scratch('v128', 1);
+        loadPixels(f, element, residual, offset, pixels).set(vector);
+        widenPair(f, element, vector, 0);
+      };
+      scaleNarrow(f, narrow, isa, constants, quad, spec.residual ? added : undefined).set(pair);
     });
     storePairs(f, element, out, quad * outPlane, pairs, sums.length);
     return;

@@ -8,20 +8,32 @@ export interface NarrowSpec {
   readonly shift: number;
   /** Whether some output has a zero point that is not 0. */
   readonly zeroPoint: boolean;
+  /** Whether terms are added in eighths of a step. */
+  readonly eighths: boolean;
 }
 
-/** Shifted sums of two pixels on the stack, as i16x8, to steps that are not clamped yet. */
+/**
+ * Shifted sums of two pixels on the stack, as i16x8, to steps that are not clamped yet. `residual` pushes the steps of
+ * a residual as i16x8.
+ */
 export function scaleNarrow(
   f: FunctionBuilder,
-  { zeroPoint }: NarrowSpec,
+  { zeroPoint, eighths }: NarrowSpec,
   isa: Isa,
   constants: Local,
   quad = 0,
+  residual?: () => void,
 ): FunctionBuilder {
-  // the relaxed form differs at -32768 * -32768 alone, and factors are not negative
-  constant(f, constants, 'factor', quad).op(isa.relaxed ? 'i16x8RelaxedQ15mulrS' : 'i16x8Q15mulrSatS');
-  if (zeroPoint) constant(f, constants, 'point', quad).op('i16x8Add');
-  return f;
+  // the relaxed form differs at -32768 * -32768 alone, which no factor is
+  const multiply = isa.relaxed ? 'i16x8RelaxedQ15mulrS' : 'i16x8Q15mulrSatS';
+  constant(f, constants, 'factor', quad).op(multiply);
+  if (residual) {
+    residual();
+    f.i32Const(8).op('i16x8Shl');
+    constant(f, constants, 'other', quad).op(multiply).op('i16x8Add');
+  }
+  if (zeroPoint || eighths) constant(f, constants, 'point', quad).op('i16x8Add');
+  return eighths ? f.i32Const(3).op('i16x8ShrS') : f;
 }
 
 /** Pushes the sums (i32x4) of two pixels, shifted, as i16x8. */

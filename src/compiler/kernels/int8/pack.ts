@@ -20,8 +20,9 @@ export function packConstants(epilogue: Epilogue, positions: Int32Array, quads: 
       const pair = (position >> 2) * 48 + (position & 3);
       for (const lane of [pair, pair + 4]) {
         shorts[lane + 8] = epilogue.narrow.factors[c] as number;
-        shorts[lane + 16] = epilogue.zeroPoint[c] as number;
-        shorts[lane + 24] = epilogue.bias[c] as number;
+        const { eighths } = epilogue.narrow;
+        shorts[lane + 16] = (eighths?.offset ?? epilogue.zeroPoint)[c] as number;
+        shorts[lane + 24] = (eighths?.residual ?? epilogue.bias)[c] as number;
         shorts[lane + 32] = epilogue.offset[c] as number;
       }
       return;

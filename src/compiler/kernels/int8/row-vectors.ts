@@ -98,3 +98,10 @@ export function widenPixel(f: FunctionBuilder, element: Element, vector: Local, 
   if (element.bytes === 1) f.op(i < 2 ? 'i16x8ExtendLowI8x16U' : 'i16x8ExtendHighI8x16U');
   return f.op(i % 2 === 0 ? 'i32x4ExtendLowI16x8U' : 'i32x4ExtendHighI16x8U');
 }
+
+/** Pushes the steps of pixels 2 i and 2 i + 1 of a vector as i16x8. */
+export function widenPair(f: FunctionBuilder, element: Element, vector: Local, i: number): FunctionBuilder {
+  f.get(vector);
+  if (element.bytes === 2) return f;
+  return f.op(i === 0 ? 'i16x8ExtendLowI8x16U' : 'i16x8ExtendHighI8x16U');
+}
