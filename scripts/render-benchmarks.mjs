@@ -266,6 +266,45 @@ ${table}
 `;
 }
 
+/** Weights that stay f16 in memory. */
+function halfSection() {
+  const files = ['20', '24'].filter((major) => has(`half-weights-node${major}.csv`));
+  if (files.length === 0) return '';
+  const runs = files.map((major) => [major, readResults(`half-weights-node${major}.csv`)]);
+  const places = ['Hot', 'Streamed', 'After'];
+  const cell = (f32, f16) => `${f32.toFixed(0)}, ${f16.toFixed(0)} (${times(f32 / f16)})`;
+  const table = markdown(
+    [
+      'layer',
+      'MB, f32',
+      ...runs.flatMap(([major]) => places.map((place) => `Node ${major}, ${place.toLowerCase()}`)),
+    ],
+    runs[0][1].rows.map(({ layer, K, N, megabytes }, i) => [
+      `${layer}, ${K} to ${N}`,
+      megabytes.toFixed(2),
+      ...runs.flatMap(([, { rows }]) =>
+        places.map((place) => cell(rows[i][`f32${place}Us`], rows[i][`f16${place}Us`])),
+      ),
+    ]),
+  );
+  const whole = runs.map(
+    ([major, { facts }]) =>
+      `on Node ${major} ${ms(Number(facts.networkMs))} with f32, ${ms(Number(facts.halvedMs))} with f16 (${times(facts.networkMs / facts.halvedMs)})`,
+  );
+  const { facts } = runs.at(-1)[1];
+  return `## Weights that stay f16 in memory
+
+\`halfWeights\` of \`compile\` and \`createNetwork\` keeps weights that are f16 numbers so in the layers that use each once; results are the
+same to the bit. Such layers of GhostNet 1.0x: µs with f32 weights, µs with f16 weights, in brackets how many times faster f16 is.
+WebAssembly cannot widen halves, so that four weights take four instructions more. "Hot" reads the same weights again and again,
+"streamed" a set of ${/--megabytes (\d+)/.exec(facts.command)[1]} MB in turn, "after" once after each run of the whole network. The whole network: ${whole.join('; ')}.
+${facts.cpu}, ${facts.os}, ${facts.date}; \`bench/half-weights.ts\`.
+
+${table}
+
+`;
+}
+
 writeFileSync(
   new URL('docs/benchmarks.md', root),
   `# Benchmarks
@@ -288,6 +327,6 @@ ${chainTable}
 The ONNX file that this package writes for GhostNet 1.0x has no Slice after the Ghost modules, as PyTorch's export of the
 official code has. onnxruntime-node takes ${slices.join('; ')}.
 
-${threadSection()}${footprintSection()}${sweepSection()}Rendered by \`node scripts/render-benchmarks.mjs\` from \`bench/results/\`.
+${threadSection()}${footprintSection()}${halfSection()}${sweepSection()}Rendered by \`node scripts/render-benchmarks.mjs\` from \`bench/results/\`.
 `,
 );

@@ -32,6 +32,12 @@ export interface CompileOptions {
    * packed weights of those layers and rounding errors of about 1e-6. Default true.
    */
   readonly winograd?: boolean;
+  /**
+   * Keeps the weights of linear layers and of convolutions of one pixel in 16 bits where all of a layer's are f16 numbers,
+   * as those of f16 model files are: half the memory of these layers, which are as fast as memory is; results are the
+   * same to the bit. Faster inside of a network, slower where the weights fit the cache: docs/benchmarks.md. Default false.
+   */
+  readonly halfWeights?: boolean;
   /** Export every step of its own, so that it can be timed. Only with one thread. Default false. */
   readonly profile?: boolean;
   /**

@@ -5,7 +5,7 @@
 import type { Conv2dNode, LinearNode, Padding, Pair } from '../graph/nodes.js';
 import { isDepthwise, type Operation } from '../passes/fuse.js';
 import { convDepth, packConv } from './kernels/conv.js';
-import { packMatrix } from './kernels/pointwise.js';
+import { packHalves, packMatrix } from './kernels/pointwise.js';
 import type { KernelSpec } from './kernels/registry.js';
 import { denseRun, isDense, isOneToOne, quadSpan, relativePositions, spread, type View } from './layout.js';
 import { lowerDepthwise } from './lower-depthwise.js';
@@ -197,12 +197,14 @@ function lowerDense(
         ? packConv(stored, units * 4, depth, kernel)
         : packMatrix(stored, units * 4, depth);
     const callBias = bias?.subarray(call * callOutputs, (call + 1) * callOutputs) ?? null;
+    const halves =
+      context.halfWeights && spec.kind === 'pointwise' && spec.P === 1 ? packHalves(packed) : undefined;
     parts.push({
-      spec,
+      spec: halves && spec.kind === 'pointwise' ? { ...spec, halfWeights: true } : spec,
       units,
       operands: [
         context.whole(x, span),
-        program.weights(packed),
+        program.weights(halves ?? packed),
         program.weights(arrangeChannels(callBias, localRows, units * 4)),
         context.quads(out, 'write', outFirst + firstQuad),
         residualOperand(context, residual, firstQuad),

@@ -30,6 +30,8 @@ export interface LowerOptions {
   readonly inputShapes?: Readonly<Record<string, readonly number[]>>;
   /** Winograd's scheme for 3x3 convolutions where it pays. Default true. */
   readonly winograd?: boolean;
+  /** Weights that are f16 numbers stay so where each is used once. Default false. */
+  readonly halfWeights?: boolean;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface LowerOptions {
  */
 export function lower(graph: Graph, weights: Weights, options: LowerOptions = {}): Program {
   const shapes = inferShapes(graph, options);
-  const context = new LoweringContext(graph, weights, shapes, fuse(graph), options.winograd ?? true);
+  const context = new LoweringContext(graph, weights, shapes, fuse(graph), options);
   return lowerItems(context, options, {
     operation: (operation) => lowerOperation(context, operation),
     output: (name) => lowerOutput(context, name),

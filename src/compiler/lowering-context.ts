@@ -40,6 +40,8 @@ export class LoweringContext {
   readonly fused: FusedGraph;
   /** Whether convolutions may take Winograd's way. */
   readonly winograd: boolean;
+  /** Whether layers of one pixel keep weights that are f16 numbers in 16 bits. */
+  readonly halfWeights: boolean;
   readonly program = new ProgramBuilder();
   readonly storage: Storage;
   /** Kernel that gathers channels. */
@@ -50,8 +52,18 @@ export class LoweringContext {
   readonly #gated = new Map<string, string>();
   readonly #copies = new WeakMap<View, Map<string, View>>();
 
-  constructor(graph: Graph, weights: Weights, shapes: Shapes, fused: FusedGraph, winograd = true) {
+  constructor(
+    graph: Graph,
+    weights: Weights,
+    shapes: Shapes,
+    fused: FusedGraph,
+    {
+      winograd = true,
+      halfWeights = false,
+    }: { winograd?: boolean | undefined; halfWeights?: boolean | undefined } = {},
+  ) {
     this.winograd = winograd;
+    this.halfWeights = halfWeights;
     this.graph = graph;
     this.weights = weights;
     this.shapes = shapes;

@@ -59,7 +59,7 @@ export interface PortBuffer {
 }
 
 /** Packed weights of a kernel. */
-export type PackedData = Float32Array | Int32Array | Int16Array | Int8Array | Uint8Array;
+export type PackedData = Float32Array | Int32Array | Int16Array | Uint16Array | Int8Array | Uint8Array;
 
 export interface Program {
   readonly batch: number;

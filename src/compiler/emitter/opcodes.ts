@@ -144,6 +144,7 @@ export const memory = {
   f32Store: [0, 0x38, 2],
   v128Load: [0xfd, 0, 4],
   v128Load8x8U: [0xfd, 2, 3],
+  v128Load16x4S: [0xfd, 3, 3],
   v128Load16x4U: [0xfd, 4, 3],
   v128Load8Splat: [0xfd, 7, 0],
   v128Load16Splat: [0xfd, 8, 1],

@@ -21,6 +21,8 @@ export interface PointwiseSpec {
   readonly activation: Activation;
   /** Adds `residual` (layout of the output) before the activation. It may be the output itself. */
   readonly residual: boolean;
+  /** Weights are f16 (`packHalves`); for one pixel only. */
+  readonly halfWeights?: boolean;
 }
 
 /** Parameters of a matrix kernel, in order. */
@@ -34,6 +36,8 @@ export interface MatrixShape {
   readonly residual: boolean;
   /** Bytes from one output quad to the next, where there is more than its pixels. */
   readonly outPlane?: number;
+  /** Weights are f16; for one pixel only. */
+  readonly halfWeights?: boolean;
 }
 
 /** What differs between the 1x1 and the kxk convolution: how input addresses move. */
@@ -193,4 +197,4 @@ export function channelWalk(
   };
 }
 
-export { packMatrix } from './pairs.js';
+export { packHalves, packMatrix } from './pairs.js';
