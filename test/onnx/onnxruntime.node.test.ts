@@ -107,6 +107,20 @@ describe('onnxruntime-node gives our numbers', () => {
       // halves are off by up to 2^-11 in each weight
       expect(difference(theirs, ours)).toBeLessThan('dtype' in options ? 0.02 : tolerance);
     });
+
+  // weights that two convolutions share, shifts, gates at half resolution, vectors spread over maps, shuffles
+  it.for(['versatile_v2_resnet50', 'fe_net_x1_0', 'ghostnetv2-1.0x', 'g_ghost_regnetx_002', 'igcv3'])(
+    'for %s, small',
+    { timeout: 60_000 },
+    async (name, context) => {
+      const graph = createModel(name, { classes: 5, inputSize: 64, width: 0.5 });
+      const weights = randomWeights(graph, 1);
+      const input = randomInput(graph, 2, 3);
+      const theirs = await runOnnxruntime(context, graph, weights, 2, input);
+      const ours = await runOurs(graph, weights, 2, input);
+      expect(difference(theirs, ours)).toBeLessThan(tolerance);
+    },
+  );
 });
 
 describe('trained networks, read, written again and run by onnxruntime-node on real pictures', () => {
