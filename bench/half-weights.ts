@@ -23,8 +23,8 @@ type Run = (...args: number[]) => void;
 const shapes = [
   { layer: 'SE squeeze', K: 672, N: 168 },
   { layer: 'SE open', K: 168, N: 672 },
-  { layer: 'SE squeeze, last stage', K: 960, N: 240 },
-  { layer: 'SE open, last stage', K: 240, N: 960 },
+  { layer: 'SE squeeze of the last stage', K: 960, N: 240 },
+  { layer: 'SE open of the last stage', K: 240, N: 960 },
   { layer: 'head', K: 960, N: 1280 },
   { layer: 'classifier', K: 1280, N: 1000 },
 ];
