@@ -46,7 +46,9 @@ for (const file of readdirSync(folder)) {
 }
 
 /** Rows of networks that are not kept here stay; so does what was measured of others, until it is measured anew. */
-const rows = existsSync(new URL(csv, resultsFolder)) ? [...readResults(csv).rows] : [];
+const rows = existsSync(new URL(csv, resultsFolder))
+  ? readResults(csv).rows.map((row) => ({ ...row, leastMs: row.leastMs ?? '' }))
+  : [];
 const same = (a, b) => ['network', 'method', 'ratio', 'runtime'].every((key) => a[key] === b[key]);
 function put(row) {
   const at = rows.findIndex((known) => same(known, row));
@@ -77,7 +79,8 @@ for (const [network, files] of kept) {
   }
   // the answers differ: these are different networks
   const timings = await contest(runners, rounds, { compare: false });
-  for (const [key, { medianMs, p90Ms }] of Object.entries(timings)) put({ ...about[key], medianMs, p90Ms });
+  for (const [key, { medianMs, p90Ms, leastMs }] of Object.entries(timings))
+    put({ ...about[key], medianMs, p90Ms, leastMs });
   saveResults(csv, facts, rows);
 }
 process.exit(0);

@@ -53,7 +53,7 @@ async function checkAnswers(entries) {
 
 /**
  * Times named runners in turns, 100 ms each a round; they are warmed up before and disposed after. Unless `compare` is
- * false, all must give the first one's answer. Returns { medianMs, p90Ms } by name.
+ * false, all must give the first one's answer. Returns { medianMs, p90Ms, leastMs } by name.
  */
 export async function contest(runners, rounds, { compare = true } = {}) {
   const entries = Object.entries(runners);
@@ -69,8 +69,9 @@ export async function contest(runners, rounds, { compare = true } = {}) {
     );
     return Object.fromEntries(
       entries.map(([name], i) => {
-        const { medianMs, p90Ms } = timings[i];
-        return [name, { medianMs: Number(medianMs.toFixed(4)), p90Ms: Number(p90Ms.toFixed(4)) }];
+        const { medianMs, p90Ms, leastMs } = timings[i];
+        const [median, p90, least] = [medianMs, p90Ms, leastMs].map((ms) => Number(ms.toFixed(4)));
+        return [name, { medianMs: median, p90Ms: p90, leastMs: least }];
       }),
     );
   } finally {
