@@ -21,7 +21,7 @@ const read = (name: string): Goldens =>
 const [zoo, papers] = [read('zoo'), read('papers')];
 
 // those with the most arithmetic and nothing of their own run in the long form
-const heavy = /resnet34|vgg16|x1_5|x2_0|mnasnet0_75|mnasnet1_3/;
+const heavy = /resnet34|^vgg16$|vgg16_bn/;
 
 function prepared(row: ZooCase, goldens: Goldens) {
   const { name, build, batch, seed } = row;
