@@ -14,15 +14,17 @@ export function checkViolation({ name, checked, steps }: Manifest, words: Int32A
   words[at] = 0;
   const byte = address >>> 0;
   const step = steps[where >> 5];
+  // buffers that share bytes at different times: a few of them tell enough
   const near = checked.buffers
     .filter((buffer) => byte >= buffer.address && byte < buffer.address + buffer.bytes)
-    .map((buffer) => `byte ${byte - buffer.address} of "${buffer.name}"`);
+    .map((buffer) => `byte ${byte - buffer.address} of "${buffer.name}"`)
+    .slice(0, 3);
   const nodes = step?.nodes.length ? ` (${step.nodes.join(', ')})` : '';
   throw rangeError(
     'MEMORY_VIOLATION',
     `network "${name}": step "${step?.name}"${nodes}, kernel ${step?.kernel}, thread ${where & 31}: ` +
       `${bytes < 0 ? 'stores' : 'loads'} ${Math.abs(bytes)} bytes at address ${byte}, ` +
-      `${near.length > 0 ? near.join(' and ') : 'where nothing is planned'}, which the step may not ` +
+      `${near.length > 0 ? near.join(', ') : 'where nothing is planned'}, which the step may not ` +
       `${bytes < 0 ? 'write' : 'read'}; ${count} such accesses in this run`,
   );
 }
