@@ -8,14 +8,29 @@ const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const { runs, found } = JSON.parse(readFileSync(at('data/fuzz/graphs.json'), 'utf8'));
 
 function table(head, rows) {
-  const widths = head.map((cell, i) => Math.max(...[head, ...rows].map((row) => String(row[i]).length), cell.length));
+  const widths = head.map((cell, i) =>
+    Math.max(...[head, ...rows].map((row) => String(row[i]).length), cell.length),
+  );
   const line = (cells) => `| ${cells.map((cell, i) => String(cell).padEnd(widths[i])).join(' | ')} |`;
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
 const number = (value) => value.toLocaleString('en-US');
 
-function section({ engine, command, source, from, graphs, nodes, modes, ops, kernels, errors, refused }) {
+function section({
+  engine,
+  command,
+  source,
+  from,
+  graphs,
+  nodes,
+  modes,
+  ops,
+  kernels,
+  errors,
+  refused,
+  failed,
+}) {
   const rows = Object.entries(modes).map(([mode, count]) => [
     mode,
     number(count),
@@ -29,7 +44,7 @@ function section({ engine, command, source, from, graphs, nodes, modes, ops, ker
   return `### ${engine}
 
 Seeds ${from} to ${from + graphs - 1}: ${number(graphs)} graphs, ${number(nodes)} nodes (\`${command}\`, ${source}).
-${number(refused)} graphs have no int8 form (something reads a softmax, or, before the fixes below, a channel of zeros).
+${number(refused)} graphs have no int8 form, since something reads a softmax. Failures: seeds ${failed.map(({ seed }) => seed).join(', ')} (below).
 
 ${table(['mode', 'graphs', 'largest error'], rows)}
 
@@ -39,10 +54,9 @@ Graphs by kernel: ${list(kernels)}.`;
 }
 
 const bugs = found.map(({ seeds, what, fix }) => [seeds.join(', '), what, fix]);
-const text = [
-  ...runs.map(section),
-  `### What was found\n\n${table(['seeds', 'what', 'now'], bugs)}`,
-].join('\n\n');
+const text = [...runs.map(section), `### What was found\n\n${table(['seeds', 'what', 'now'], bugs)}`].join(
+  '\n\n',
+);
 const path = at('docs/trust.md');
 const page = readFileSync(path, 'utf8');
 const [before, rest] = page.split('<!-- outcome -->\n');

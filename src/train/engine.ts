@@ -40,6 +40,7 @@ function trainingOptions(options: TrainerOptions, threads: number, relaxed: bool
     clipNorm: options.clipNorm ?? 0,
     average: options.ema !== undefined,
     recompute: options.recompute ?? false,
+    checked: options.checked ?? false,
   };
 }
 

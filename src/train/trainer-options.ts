@@ -32,6 +32,11 @@ export interface TrainerOptions {
    * the same bits. Default false.
    */
   readonly recompute?: boolean;
+  /**
+   * Check every load and store of a step against the memory plan: RangeError `MEMORY_VIOLATION` after a wrong one. Slow.
+   * Default false.
+   */
+  readonly checked?: boolean;
   /** Of dropout. Default 0. */
   readonly seed?: number;
   /** Fused multiply-add of relaxed SIMD. Default: when the engine has it. */

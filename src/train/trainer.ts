@@ -7,10 +7,11 @@
 import { control, modes } from '../compiler/training/assemble.js';
 import type { CompiledTraining, MemoryPlan } from '../compiler/training/compile-training.js';
 import { hyper } from '../compiler/training/kernels/optimizer.js';
-import { origin, strides } from '../compiler/training/maps.js';
+import { mapBytes, origin, strides } from '../compiler/training/maps.js';
 import { EnvironmentError, rangeError } from '../errors.js';
 import type { Graph, Tensor, Weights } from '../graph/graph.js';
 import { mayWait } from '../runtime/features.js';
+import { takeViolation, violationError } from '../runtime/violation.js';
 import type { NetworkThread } from '../runtime/worker.js';
 import { lossValue } from './loss-value.js';
 import { parameterOwners } from './parameter-owners.js';
@@ -256,6 +257,21 @@ export class Trainer {
   }
 
   #run(mode: keyof typeof modes): void {
+    this.#runUnchecked(mode);
+    if (!this.#compiled.options.checked) return;
+    const { batch } = this.#compiled.options;
+    const violation = takeViolation(this.#at.words, control.violation);
+    if (!violation) return;
+    const step = this.#compiled.steps[violation.step];
+    const buffers = this.#compiled.buffers.map((buffer) => ({
+      name: buffer.label,
+      address: buffer.address,
+      bytes: batch * mapBytes(buffer),
+    }));
+    throw violationError(violation, `trainer: node "${step?.node}", ${step?.phase}`, buffers);
+  }
+
+  #runUnchecked(mode: keyof typeof modes): void {
     this.#at.words[control.mode / 4] = modes[mode];
     if (this.#workers.length === 0) {
       this.#main?.(0, 0);

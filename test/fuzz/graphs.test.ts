@@ -15,7 +15,7 @@ const graphs = 100;
 /** Graphs per test, so that a failure says which, and no test runs long. */
 const perTest = 10;
 
-const keptModes = allModes.filter(({ threads }) => threads <= 2);
+const keptModes = allModes.filter(({ threads }) => threads <= 3);
 
 /** A graph that some mode got wrong once, made small; its weights and inputs are those of the seed. */
 interface Kept {

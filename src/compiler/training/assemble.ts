@@ -4,8 +4,10 @@
  */
 import { FunctionBuilder } from '../emitter/function.js';
 import { ModuleBuilder } from '../emitter/module.js';
+import { Guard, placeOf, type Region } from '../guard.js';
 import type { Isa } from '../kernels/kernel.js';
 import type { Step, ThreadShare } from './context.js';
+import { mapBytes } from './maps.js';
 import { emitSegment, segmentsOf } from './segments.js';
 
 /** Addresses of the words by which threads and the caller speak with each other. */
@@ -17,6 +19,9 @@ export const control = {
   base: 196,
   mode: 256,
   seed: 320,
+  /** Of checked builds: words about the first wrong access, and bytes that wrong accesses touch. */
+  violation: 448,
+  sink: 464,
   hyper: 512,
 } as const;
 
@@ -52,6 +57,8 @@ export interface AssembleOptions {
   readonly pages: number;
   /** Also exports `step<i>` functions that do a step for the whole batch. */
   readonly profile?: ThreadShare;
+  /** Check every load and store: a step may touch its maps, of its thread's images, and what lies below the maps. */
+  readonly checked?: { readonly batch: number; readonly mapsStart: number } | undefined;
 }
 
 /** What the mode word says: a whole step, inference, or a forward pass that only updates the running statistics. */
@@ -74,6 +81,20 @@ export function assemble(steps: readonly Step[], options: AssembleOptions): Uint
     const kernel = step.kernel(share);
     return kernel && module.once(kernel.key, () => kernel.emit(isa));
   };
+  const { violation, sink } = control;
+  const guard = options.checked && new Guard(module, { violation, sink, shared: threads > 1 });
+  const guardOf = (f: FunctionBuilder, share: ThreadShare): Parameters<typeof emitSegment>[5] =>
+    options.checked &&
+    guard && {
+      enter: (step, index) =>
+        guard.enter(
+          f,
+          index,
+          placeOf(steps.indexOf(step), share.thread),
+          regionsOf(f, step, share, options.checked as NonNullable<AssembleOptions['checked']>),
+        ),
+      leave: () => guard.leave(f),
+    };
   const program = (mode: keyof typeof modes, share: ThreadShare): number => {
     const f = new FunctionBuilder(['i32', 'i32']);
     let meetings = 0;
@@ -89,7 +110,7 @@ export function assemble(steps: readonly Step[], options: AssembleOptions): Uint
     const chunk = f.local('i32');
     for (const segment of segmentsOf(steps.filter((step) => takesPart(step, mode)))) {
       if (segment.barrier) meet();
-      emitSegment(f, segment, share, chunk, indexOf);
+      emitSegment(f, segment, share, chunk, indexOf, guardOf(f, share));
     }
     meet();
     return module.add(f);
@@ -115,5 +136,23 @@ export function assemble(steps: readonly Step[], options: AssembleOptions): Uint
     }
   return module.encode(
     threads > 1 ? { initial: pages, maximum: pages, shared: true } : { initial: pages, maximum: pages },
+    guard?.finish(),
+  );
+}
+
+/** What a step of a thread may touch: steps that work apart from all chunks may see all images of their maps. */
+function regionsOf(
+  f: FunctionBuilder,
+  step: Step,
+  share: ThreadShare,
+  { batch, mapsStart }: NonNullable<AssembleOptions['checked']>,
+): Region[] {
+  const runs = [...new Set(step.touches)].map((buffer) => {
+    const image = mapBytes(buffer);
+    const { first, count } = step.when === 'once' ? { first: 0, count: batch } : share;
+    return { address: buffer.address + first * image, bytes: count * image };
+  });
+  return [{ address: 0, bytes: mapsStart }, ...runs].flatMap(({ address, bytes }) =>
+    (['read', 'write'] as const).map((access) => ({ push: () => f.i32Const(address), bytes, access })),
   );
 }

@@ -24,6 +24,8 @@ export interface TrainingOptions extends UpdateOptions {
   readonly decayNormAndBias: boolean;
   /** Make outputs of batch norm again in the backward pass instead of keeping them. */
   readonly recompute: boolean;
+  /** Check every load and store against the memory plan (guard.ts). */
+  readonly checked: boolean;
 }
 
 /** Bytes of the parts of the plan. */
@@ -67,6 +69,8 @@ export interface CompiledTraining {
   readonly imageFloats: number;
   /** Maps that hold a forward value until the end of the forward pass, in forward order. */
   readonly values: readonly { readonly node: string; readonly view: View }[];
+  /** All maps that have a place. */
+  readonly buffers: readonly MapBuffer[];
   /** Words with constant contents. */
   readonly tables: readonly Block[];
 }
@@ -182,7 +186,13 @@ export function compileTraining(graph: Graph, options: TrainingOptions): Compile
   return {
     graph,
     options,
-    module: () => assemble(steps, { isa, shares: context.shares, pages }),
+    module: () =>
+      assemble(steps, {
+        isa,
+        shares: context.shares,
+        pages,
+        checked: options.checked ? { batch, mapsStart } : undefined,
+      }),
     profileModule: () => assemble(steps, { isa, shares: context.shares, pages, profile: whole }),
     steps,
     shares: context.shares,
@@ -211,6 +221,7 @@ export function compileTraining(graph: Graph, options: TrainingOptions): Compile
     rowFloats: quads * 4,
     imageFloats: context.imageFloats,
     values: values.filter(({ view: { buffer } }) => isKept(buffer, context.buffers, forwardSteps)),
+    buffers: context.buffers.filter(({ last }) => last >= 0),
     tables: context.blocks.filter((block) => block.data !== undefined),
   };
 }

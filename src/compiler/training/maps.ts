@@ -52,6 +52,11 @@ export function overlaps(a: View, b: View): boolean {
   return a.offset < b.offset + quadsOf(b.channels) * 4 && b.offset < a.offset + quadsOf(a.channels) * 4;
 }
 
+/** Bytes of one image. */
+export function mapBytes({ height, width, stored, border }: MapBuffer): number {
+  return (height + 2 * border) * (width + 2 * border) * stored * 4;
+}
+
 /** Gives every buffer an address from `base` on, for `batch` images; returns the end of the last. */
 export function placeMaps(buffers: readonly MapBuffer[], batch: number, base: number): number {
   const pools = new Map<string, { address: number; freeFrom: number }[]>();

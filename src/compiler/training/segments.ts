@@ -48,6 +48,7 @@ export function emitSegment(
   share: ThreadShare,
   chunk: Local,
   indexOf: (step: Step, share: ThreadShare) => number | undefined,
+  guard?: { readonly enter: (step: Step, index: number) => void; readonly leave: () => void },
 ): void {
   const size = chunkOf(segment, share.count);
   const whole = Math.floor(share.count / size);
@@ -61,6 +62,7 @@ export function emitSegment(
   const call = (step: Step, own: ThreadShare, moves: boolean): void => {
     const index = indexOf(step, own);
     if (index === undefined) return;
+    guard?.enter(step, index);
     const args = step.args(own);
     const next = moves ? step.args({ ...own, first: own.first + size }) : args;
     args.forEach((value, i) => {
@@ -69,6 +71,7 @@ export function emitSegment(
       if (distance !== 0) f.get(chunk).i32Const(distance).op('i32Mul').op('i32Add');
     });
     f.call(index);
+    guard?.leave();
   };
   const onlyAt = (when: number, body: () => void): void => {
     if (loops) f.get(chunk).i32Const(when).op('i32Eq').if(body);

@@ -54,7 +54,9 @@ export function emitInt8Matrix(spec: Int8MatrixSpec, isa: Isa): FunctionBuilder 
   const { pixelBytes, words } = element;
   const { kernel, stride, dilation, outHeight, outWidth, inputQuads } = spec;
   const inPlane = spec.height * spec.width * pixelBytes;
-  const outPlane = outHeight * outWidth * (spec.floats ? 16 : pixelBytes);
+  // outputs that stay floats have a residual of integers
+  const residualPlane = outHeight * outWidth * pixelBytes;
+  const outPlane = spec.floats ? outHeight * outWidth * 16 : residualPlane;
   const taps = kernel[0] * kernel[1];
   const stepsPerPair = inputQuads * taps * words;
   const i32 = (): Local => f.local('i32');
@@ -207,11 +209,11 @@ export function emitInt8Matrix(spec: Int8MatrixSpec, isa: Isa): FunctionBuilder 
     if (rows > 1) f.repeat(rowCount, rows, () => outputRow(runs, quads));
     else outputRow(runs, quads);
     f.increment(CONSTANTS, quads * constantBytes).increment(OUT, quads * outPlane);
-    if (spec.residual) f.increment(RESIDUAL, quads * outPlane);
+    if (spec.residual) f.increment(RESIDUAL, quads * residualPlane);
   };
   offsetByUnits(f, CONSTANTS, UNIT0, constantBytes);
   offsetByUnits(f, OUT, UNIT0, outPlane);
-  if (spec.residual) offsetByUnits(f, RESIDUAL, UNIT0, outPlane);
+  if (spec.residual) offsetByUnits(f, RESIDUAL, UNIT0, residualPlane);
   eachPair(
     f,
     { weights: WEIGHTS, unit0: UNIT0, unit1: UNIT1, K: stepsPerPair, ranges: spec.ranges },
