@@ -14,6 +14,8 @@ export interface CalibrationOptions {
   readonly batch?: number;
   /** Default 1. */
   readonly threads?: number;
+  /** False: without relaxed SIMD, so that every engine gives the same bits. Default: whether the engine has it. */
+  readonly relaxed?: boolean;
 }
 
 /** The graph that ends at the named nodes. */
@@ -31,7 +33,7 @@ export function calibrationOf(
 ): Calibration {
   if (inputs.length === 0)
     throw rangeError('NO_CALIBRATION', 'calibration: given no pictures, expected at least one');
-  const { threads = 1 } = options;
+  const { threads = 1, relaxed } = options;
   return {
     count: inputs.length,
     async run(graph, weights, nodes, visit) {
@@ -45,7 +47,11 @@ export function calibrationOf(
       const target = makeGraph({ ...cut.graph, outputs });
       const runBatches = async (batch: number, from: number, end: number): Promise<void> => {
         const shapes = inferShapes(target, { batch });
-        const network = await createNetwork(target, cut.weights, { batch, threads });
+        const network = await createNetwork(target, cut.weights, {
+          batch,
+          threads,
+          ...(relaxed === undefined ? {} : { relaxed }),
+        });
         try {
           const size = network.inputView().length / batch;
           for (let at = from; at < end; at += batch) {
