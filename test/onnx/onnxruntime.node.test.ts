@@ -12,6 +12,7 @@ import { createNetwork } from '../../src/create-network.js';
 import { cacheFolder } from '../../src/formats/node/cache-folder.js';
 import { readModelFile } from '../../src/formats/node/model-file.js';
 import { exportOnnx, type OnnxExportOptions } from '../../src/formats/onnx/export.js';
+import { GraphBuilder } from '../../src/graph/builder.js';
 import { type Graph, inputNodes, type Weights } from '../../src/graph/graph.js';
 import { inferShapes } from '../../src/graph/shapes.js';
 import { Random } from '../../src/models/random.js';
@@ -107,6 +108,25 @@ describe('onnxruntime-node gives our numbers', () => {
       // halves are off by up to 2^-11 in each weight
       expect(difference(theirs, ours)).toBeLessThan('dtype' in options ? 0.02 : tolerance);
     });
+
+  // rows drop a last window that would start beyond the padding, columns keep theirs
+  it.for(['maxPool', 'avgPool'] as const)(
+    'for a ceil-mode %s of which one axis drops a window',
+    async (kind, context) => {
+      const g = new GraphBuilder('pool');
+      const window = { kernel: [2, 3], stride: [3, 2], padding: [1, 0, 1, 0], ceilMode: true } as const;
+      const x = g.input('x', [2, 5, 6]);
+      const pooled =
+        kind === 'maxPool'
+          ? g.maxPool('y', x, window)
+          : g.avgPool('y', x, { ...window, countIncludePad: false });
+      const graph = g.build([g.concat('both', [pooled, pooled])]);
+      expect(inferShapes(graph).get('y')).toEqual([1, 2, 2, 3]);
+      const input = randomInput(graph, 1, 3);
+      const theirs = await runOnnxruntime(context, graph, new Map(), 1, input);
+      expect(difference(theirs, await runOurs(graph, new Map(), 1, input))).toBeLessThan(tolerance);
+    },
+  );
 
   // weights that two convolutions share, shifts, gates at half resolution, vectors spread over maps, shuffles
   it.for(['versatile_v2_resnet50', 'fe_net_x1_0', 'ghostnetv2-1.0x', 'g_ghost_regnetx_002', 'igcv3'])(

@@ -82,20 +82,34 @@ function writeShift(w: OnnxWriter, node: Extract<Node, { kind: 'shift' }>, x: st
 }
 
 /**
- * Whether a pool needs ceil_mode. Where the last window would start beyond the input it is dropped, which leaves what floor
- * gives; shape inference of some versions of ONNX does not know that rule, so floor is written there.
+ * A pool's mode and padding. In ceil mode a last window that would start beyond the input is dropped, which leaves what
+ * floor gives; shape inference of some versions of ONNX does not know that rule, so floor is written there. Where only one
+ * axis drops its window, the other's padding grows so that floor gives its length too; not for averages that count the
+ * padding, which keep ceil_mode.
  */
-function writesCeilMode(node: MaxPoolNode | AvgPoolNode, x: readonly number[]): boolean {
-  if (!node.ceilMode) return false;
+function poolWindow(
+  node: MaxPoolNode | AvgPoolNode,
+  x: readonly number[],
+): { readonly ceilMode: 0 | 1; readonly padding: MaxPoolNode['padding'] } {
   const { kernel, stride, padding } = node;
+  if (!node.ceilMode) return { ceilMode: 0, padding };
   const axes = ([0, 1] as const).map((axis) => {
     const [size, before, after] = [x[axis + 2] ?? 1, padding[axis], padding[axis === 0 ? 2 : 3]];
     const length = (ceil: boolean): number =>
       windowOutput(size, kernel[axis], stride[axis], before, after, 1, ceil);
     const plain = Math.ceil((size + before + after - kernel[axis]) / stride[axis]) + 1;
-    return { drops: plain !== length(true), isFloor: length(true) === length(false) };
+    const reached = (length(true) - 1) * stride[axis] + kernel[axis] - size - before;
+    return {
+      drops: plain !== length(true),
+      isFloor: length(true) === length(false),
+      after: length(true) === length(false) ? after : reached,
+    };
   });
-  return !(axes.some(({ drops }) => drops) && axes.every(({ isFloor }) => isFloor));
+  if (!axes.some(({ drops }) => drops)) return { ceilMode: 1, padding };
+  if (axes.every(({ isFloor }) => isFloor)) return { ceilMode: 0, padding };
+  if (node.kind === 'avgPool' && node.countIncludePad) return { ceilMode: 1, padding };
+  const [bottom, right] = axes.map(({ after }) => after) as [number, number];
+  return { ceilMode: 0, padding: [padding[0], padding[1], bottom, right] };
 }
 
 function writeNode(w: OnnxWriter, node: Node, shapes: Shapes): void {
@@ -162,15 +176,17 @@ function writeNode(w: OnnxWriter, node: Node, shapes: Shapes): void {
       writeShift(w, node, x);
       return;
     case 'maxPool':
-    case 'avgPool':
+    case 'avgPool': {
+      const { ceilMode, padding } = poolWindow(node, shape);
       w.node(node.kind === 'maxPool' ? 'MaxPool' : 'AveragePool', [x], y, {
         kernel_shape: node.kernel,
         strides: node.stride,
-        pads: pads(node.padding),
-        ceil_mode: writesCeilMode(node, shape) ? 1 : 0,
+        pads: pads(padding),
+        ceil_mode: ceilMode,
         ...(node.kind === 'avgPool' ? { count_include_pad: node.countIncludePad ? 1 : 0 } : {}),
       });
       return;
+    }
     case 'globalAvgPool':
       w.node('GlobalAveragePool', [x], y);
       return;
