@@ -44,7 +44,7 @@ function section({
   return `### ${engine}
 
 Seeds ${from} to ${from + graphs - 1}: ${number(graphs)} graphs, ${number(nodes)} nodes (\`${command}\`, ${source}).
-${number(refused)} graphs have no int8 form, since something reads a softmax. Failures: seeds ${failed.map(({ seed }) => seed).join(', ')} (below).
+${number(refused)} graphs have no int8 form, since something reads a softmax. Failures: ${failed.length === 0 ? 'none' : `seeds ${failed.map(({ seed }) => seed).join(', ')} (below)`}.
 
 ${table(['mode', 'graphs', 'largest error'], rows)}
 
