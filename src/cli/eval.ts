@@ -5,13 +5,12 @@
 import { existsSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { Option } from 'commander';
-import type { Preprocessing } from '../graph/graph.js';
 import type { EvaluationState } from '../train/node/evaluate-store.js';
 import type { Register } from './command.js';
 import { exitCodes } from './exit-codes.js';
 import { leaveNow, onInterrupt } from './interrupt.js';
-import type { RunnableModel } from './load-runnable.js';
 import { wholeNumber } from './options.js';
+import { noteUsualPreprocessing, preprocessingHelp, withPreprocessing } from './preprocessing-option.js';
 import { UsageError, warn } from './report-error.js';
 import { errorColors, note, printJson } from './terminal.js';
 import { duration } from './train-view.js';
@@ -36,7 +35,7 @@ export const registerEval: Register = (program, act) => {
     .requiredOption('--data <path>', 'CIFAR-10 folder, class folders, or a folder of pictures with --labels')
     .option('--labels <file>', 'rows "picture label" or "index n01234567 name" (text, TSV or CSV)')
     .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
-    .option('--preprocessing <file>', 'JSON with mean, std, resizeShortSide, ... for a file that states none')
+    .option('--preprocessing <file>', preprocessingHelp)
     .option('--state <file>', 'keep the state here, and go on from it when it is there')
     .option('--limit <n>', 'only the first n pictures', wholeNumber(1))
     .option('--threads <n>', 'threads that run the network', wholeNumber(1, 32), 1)
@@ -81,22 +80,6 @@ async function readState(file: string, of: string): Promise<EvaluationState | un
   return saved;
 }
 
-/** The model with the preprocessing of a JSON file. */
-async function withPreprocessing(model: RunnableModel, file: string | undefined): Promise<RunnableModel> {
-  if (file === undefined) return model;
-  const { fromJson, toJson } = await import('../graph/json.js');
-  const { readBytes } = await import('../formats/node/model-file.js');
-  const text = new TextDecoder().decode(await readBytes(file));
-  try {
-    const preprocessing = { interpolation: 'bilinear', ...(JSON.parse(text) as Partial<Preprocessing>) };
-    const meta = { ...model.graph.meta, preprocessing: preprocessing as Preprocessing };
-    // the reader of graphs checks it
-    return { ...model, graph: fromJson(toJson({ ...model.graph, meta })) };
-  } catch (error) {
-    throw new UsageError(`--preprocessing ${file}: ${(error as Error).message}`);
-  }
-}
-
 async function evalCommand(name: string, options: EvalOptions): Promise<number> {
   const { loadRunnable, openRunnable } = await import('./load-runnable.js');
   const { classifierShape } = await import('../graph/classifier.js');
@@ -124,10 +107,7 @@ async function evalCommand(name: string, options: EvalOptions): Promise<number> 
   const total = Math.min(options.limit ?? data.source.count, data.source.count);
   const { preprocessing } = model.graph.meta;
   const of = JSON.stringify([name, options.data, options.labels ?? null, total, preprocessing ?? null]);
-  if (!preprocessing)
-    note(
-      `${model.description}: it states no preprocessing; ImageNet's usual one is taken, --preprocessing gives another`,
-    );
+  noteUsualPreprocessing(model);
   const start = options.state === undefined ? undefined : await readState(options.state, of);
   const controller = new AbortController();
   const save = (state: EvaluationState): Promise<void> =>

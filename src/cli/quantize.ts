@@ -10,6 +10,7 @@ import { rangeMethods } from '../passes/quantize/ranges.js';
 import type { Register } from './command.js';
 import { exitCodes } from './exit-codes.js';
 import { wholeNumber } from './options.js';
+import { noteUsualPreprocessing, preprocessingHelp, withPreprocessing } from './preprocessing-option.js';
 import { progress } from './progress.js';
 import { byteSize, outColors, print, printJson, table } from './terminal.js';
 
@@ -17,6 +18,7 @@ interface QuantizeCommandOptions {
   readonly data: string;
   readonly out: string;
   readonly network?: string;
+  readonly preprocessing?: string;
   readonly pictures: number;
   readonly granularity: NonNullable<QuantizeOptions['granularity']>;
   readonly ranges: NonNullable<QuantizeOptions['ranges']>;
@@ -40,6 +42,7 @@ export const registerQuantize: Register = (program, act) => {
     .requiredOption('--data <pictures>', 'a folder of pictures, or CIFAR-10 (training part): sets the ranges')
     .requiredOption('--out <file>', 'the int8 model file to write')
     .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
+    .option('--preprocessing <file>', preprocessingHelp)
     .option('--pictures <n>', 'use at most so many', wholeNumber(1), 128)
     .option(
       '--granularity <what>',
@@ -74,10 +77,10 @@ async function quantizeCommand(name: string, options: QuantizeCommandOptions): P
   const { readInputs } = await import('./ghostify/pictures.js');
   const { writeQuantizedFile } = await import('../formats/node/model-file.js');
   const { quantize } = await import('../quantize-network.js');
-  const { graph, weights, description } = await loadModel(
-    name === 'default' ? undefined : name,
-    options.network,
-  );
+  const loaded = await loadModel(name === 'default' ? undefined : name, options.network);
+  const model = await withPreprocessing(loaded, options.preprocessing);
+  const { graph, weights, description } = model;
+  noteUsualPreprocessing(model);
   const { inputs } = await readInputs(options.data, graph, options.pictures, false);
   const line = progress('calibrating', inputs.length);
   const { granularity, ranges, biasCorrection } = options;

@@ -53,6 +53,29 @@ describe('ghostnet quantize', () => {
     expect([...values.keys()].sort()).toEqual(printed.values.map(({ value }) => value).sort());
   });
 
+  it('prepares pictures as a JSON file says, and keeps that in the model', async () => {
+    const preprocessing = { interpolation: 'bilinear', mean: [0, 0, 0], std: [0.5, 0.5, 0.5] };
+    await writeFile(join(folder, 'prepare.json'), JSON.stringify(preprocessing));
+    const made = await run(
+      ...['quantize', 'float.safetensors', '--data', 'photos', '--out', 'p.safetensors'],
+      ...['--preprocessing', 'prepare.json'],
+    );
+    expect([made.code, made.stderr]).toEqual([0, '']);
+    const prepared = await readQuantizedFile(join(folder, 'p.safetensors'));
+    const usual = await readQuantizedFile(join(folder, 'int8.safetensors'));
+    expect(prepared.graph.meta.preprocessing).toEqual(preprocessing);
+    const scale = ({ values }: typeof usual): number => values.get('input')?.[0]?.scale ?? 0;
+    expect(scale(prepared)).toBeGreaterThan(0);
+    expect(scale(prepared)).not.toBe(scale(usual));
+    await writeFile(join(folder, 'wrong.json'), '{ "mean": 1 }');
+    const refused = await run(
+      ...['quantize', 'float.safetensors', '--data', 'photos', '--out', 'q.safetensors'],
+      ...['--preprocessing', 'wrong.json'],
+    );
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/--preprocessing wrong\.json/);
+  });
+
   it('classify, eval, bench and inspect take the file', async () => {
     const answers = await run('classify', 'disc.png', '--model', 'int8.safetensors', '--json');
     const exact = await run('classify', 'disc.png', '--model', 'float.safetensors', '--json');
