@@ -3,7 +3,7 @@
  * take. The pass is in src/passes/quantize.
  */
 import { statSync } from 'node:fs';
-import { InvalidArgumentError } from 'commander';
+import { Option } from 'commander';
 import { granularities } from '../passes/quantize/granularity.js';
 import type { QuantizeOptions } from '../passes/quantize/quantize.js';
 import { rangeMethods } from '../passes/quantize/ranges.js';
@@ -26,14 +26,6 @@ interface QuantizeCommandOptions {
   readonly json?: boolean;
 }
 
-/** An option's value that must be one of a few. */
-const oneOf =
-  (...known: readonly string[]) =>
-  (text: string): string => {
-    if (!known.includes(text)) throw new InvalidArgumentError(`Expected ${known.join(', ')}.`);
-    return text;
-  };
-
 export const registerQuantize: Register = (program, act) => {
   program
     .command('quantize')
@@ -44,18 +36,15 @@ export const registerQuantize: Register = (program, act) => {
     .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
     .option('--preprocessing <file>', preprocessingHelp)
     .option('--pictures <n>', 'use at most so many', wholeNumber(1), 128)
-    .option(
-      '--granularity <what>',
-      'what has a range: equalised (channels, balanced with weights), half (of a Ghost module), tensor or channel',
-      oneOf(...granularities),
-      'equalised',
+    .addOption(
+      new Option(
+        '--granularity <what>',
+        'what has a range; equalised: channels, balanced with weights; half: of a Ghost module',
+      )
+        .choices(granularities)
+        .default('equalised'),
     )
-    .option(
-      '--ranges <how>',
-      'how ranges are chosen: minmax, percentile or mse',
-      oneOf(...rangeMethods),
-      'minmax',
-    )
+    .addOption(new Option('--ranges <how>', 'how ranges are chosen').choices(rangeMethods).default('minmax'))
     .option('--no-bias-correction', 'leave the mean error of rounded weights')
     .option('--json', 'print { out, bytes, pictures, values: [{ value, kind, sqnr, ranges }] }')
     .addHelpText(
