@@ -7,8 +7,8 @@
  *     node bench/chains.mjs [--rounds 9]
  */
 import { homedir } from 'node:os';
-import { onnxruntimeNode, onnxruntimeWeb } from '../dist/cli/peers/onnxruntime.js';
-import { installPeer } from '../dist/cli/peers/peer.js';
+import { onnxruntimeNode, onnxruntimeWeb } from '../dist/cli/measure/peers/onnxruntime.js';
+import { installPeer } from '../dist/cli/measure/peers/peer.js';
 import { createModel, GraphBuilder, ghostModule, initializeWeights, profile } from '../dist/index.js';
 import { contest, ownRunner, peerRunner } from './lib/contest.mjs';
 import { numberOption, saveResults, thisMachine } from './lib/results.mjs';

@@ -7,8 +7,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { peers } from '../dist/cli/peers/index.js';
-import { installPeer } from '../dist/cli/peers/peer.js';
+import { peers } from '../dist/cli/measure/peers/index.js';
+import { installPeer } from '../dist/cli/measure/peers/peer.js';
 import { profile } from '../dist/index.js';
 import { readModelFile, readQuantizedFile } from '../dist/node.js';
 import { contest, ownRunner, peerRunner } from './lib/contest.mjs';

@@ -13,9 +13,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
-import { median } from '../dist/cli/measure.js';
-import { peers } from '../dist/cli/peers/index.js';
-import { installPeer } from '../dist/cli/peers/peer.js';
+import { median } from '../dist/cli/measure/measure.js';
+import { peers } from '../dist/cli/measure/peers/index.js';
+import { installPeer } from '../dist/cli/measure/peers/peer.js';
 import { compile, createModel, initializeWeights, saveModel } from '../dist/index.js';
 import { numberOption, saveResults, thisMachine } from './lib/results.mjs';
 

@@ -12,7 +12,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { profile } from '../dist/analysis/profile.js';
 import { calibrationOf } from '../dist/calibration.js';
-import { readInputs } from '../dist/cli/ghostify/pictures.js';
+import { readInputs } from '../dist/cli/input/picture-inputs.js';
 import { loadCifar10 } from '../dist/data/node/cifar10-files.js';
 import { readModelFile } from '../dist/formats/node/model-file.js';
 import { initializeWeights } from '../dist/models/initialize.js';

@@ -7,7 +7,7 @@
  * Writes bench/results/ghostify-layers.csv. A step's time is the least of the rounds.
  */
 import { profile } from '../dist/analysis/profile.js';
-import { measureLayers } from '../dist/cli/measure-layers.js';
+import { measureLayers } from '../dist/cli/commands/profile/measure-layers.js';
 import { initializeWeights } from '../dist/models/initialize.js';
 import { createModel } from '../dist/models/registry.js';
 import { ghostify, ghostifyTrained } from '../dist/passes/ghostify/ghostify.js';

@@ -9,7 +9,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { profile } from '../dist/analysis/profile.js';
-import { measure } from '../dist/cli/measure.js';
+import { measure } from '../dist/cli/measure/measure.js';
 import { createNetwork } from '../dist/create-network.js';
 import { initializeWeights } from '../dist/models/initialize.js';
 import { createModel } from '../dist/models/registry.js';

@@ -5,8 +5,8 @@
  *     node bench/networks.mjs [--rounds 9] [--only ghostnet-1.0x,resnet50]
  */
 import { homedir } from 'node:os';
-import { peers } from '../dist/cli/peers/index.js';
-import { installPeer } from '../dist/cli/peers/peer.js';
+import { peers } from '../dist/cli/measure/peers/index.js';
+import { installPeer } from '../dist/cli/measure/peers/peer.js';
 import { profile } from '../dist/index.js';
 import { contest, ownRunner, peerRunner } from './lib/contest.mjs';
 import { benchNetworks } from './lib/networks.mjs';

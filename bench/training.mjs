@@ -11,7 +11,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { installPeer } from '../dist/cli/peers/peer.js';
+import { installPeer } from '../dist/cli/measure/peers/peer.js';
 import { createModel, initializeWeights, profile, toJson } from '../dist/index.js';
 import { createTrainer, planTraining } from '../dist/train/index.js';
 import {

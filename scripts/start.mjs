@@ -50,7 +50,7 @@ try {
     await sharp(photograph.file).extract(photograph.region).png().toFile(cut);
     photograph.file = cut;
   }
-  const { showPhotographs } = await import('../dist/cli/show.js');
+  const { showPhotographs } = await import('../dist/cli/commands/classify/show.js');
   process.exitCode = await showPhotographs(photographs);
 } finally {
   rmSync(folder, { recursive: true });

@@ -2,8 +2,8 @@
  * A contest: runners of the same network by this package and by its peers, warmed up, compared with each other and timed
  * in turns. Runs in Node and, bundled, in a page; knows no files.
  */
-import { benchInput } from '../../dist/cli/bench-input.js';
-import { measure } from '../../dist/cli/measure.js';
+import { benchInput } from '../../dist/cli/measure/bench-input.js';
+import { measure } from '../../dist/cli/measure/measure.js';
 import { exportOnnx } from '../../dist/formats/onnx/export.js';
 import { createNetwork, createQuantizedNetwork, foldBatchNorm, inferShapes } from '../../dist/index.js';
 

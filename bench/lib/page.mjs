@@ -2,9 +2,9 @@
  * The program of the page that bench/chromium.mjs opens: the same contest as in Node, with the peers loaded from the
  * server's /peers/<package>/. Bundled; one page a thread count, since runtimes take theirs when they load.
  */
-import { liteRt } from '../../dist/cli/peers/litert.js';
-import { onnxruntimeWeb } from '../../dist/cli/peers/onnxruntime.js';
-import { tfjsWasm } from '../../dist/cli/peers/tfjs.js';
+import { liteRt } from '../../dist/cli/measure/peers/litert.js';
+import { onnxruntimeWeb } from '../../dist/cli/measure/peers/onnxruntime.js';
+import { tfjsWasm } from '../../dist/cli/measure/peers/tfjs.js';
 import { contest, ownRunner, peerRunner } from './contest.mjs';
 import { benchNetworks } from './networks.mjs';
 

@@ -3,7 +3,7 @@
  * The command `ghostnet`. Only the process' edges are here (signals, closed pipes, the exit code); the commands are in
  * program.ts and the files that it names.
  */
-import { installInterrupt } from './interrupt.js';
+import { installInterrupt } from './output/interrupt.js';
 import { runCommand } from './program.js';
 
 // `ghostnet ... | head` closes the pipe early: that is no failure, and there is nobody left to write to.

@@ -4,28 +4,28 @@
  */
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
-import { registerBench } from './bench.js';
-import { registerBuild } from './build.js';
-import { registerClassify } from './classify.js';
 import type { Act, Register } from './command.js';
-import { registerCompress } from './compress.js';
-import { registerConvert } from './convert.js';
-import { registerData } from './data.js';
-import { registerEval } from './eval.js';
+import { registerBench } from './commands/bench.js';
+import { registerBuild } from './commands/build.js';
+import { registerClassify } from './commands/classify.js';
+import { registerCompress } from './commands/compress.js';
+import { registerConvert } from './commands/convert.js';
+import { registerData } from './commands/data.js';
+import { registerEval } from './commands/eval.js';
+import { registerFeatures } from './commands/features.js';
+import { registerGhostify } from './commands/ghostify.js';
+import { registerInspect } from './commands/inspect.js';
+import { registerModels } from './commands/models.js';
+import { registerPaper } from './commands/paper.js';
+import { registerProfile } from './commands/profile.js';
+import { registerPull } from './commands/pull.js';
+import { registerQuantize } from './commands/quantize.js';
+import { registerRecalibrate } from './commands/recalibrate.js';
+import { registerSweep } from './commands/sweep.js';
+import { registerToy } from './commands/toy.js';
+import { registerTrain } from './commands/train.js';
 import { exitCodeHelp, exitCodes } from './exit-codes.js';
-import { registerFeatures } from './features.js';
-import { registerGhostify } from './ghostify.js';
-import { registerInspect } from './inspect.js';
-import { registerModels } from './models.js';
-import { registerPaper } from './paper.js';
-import { registerProfile } from './profile.js';
-import { registerPull } from './pull.js';
-import { registerQuantize } from './quantize.js';
-import { registerRecalibrate } from './recalibrate.js';
-import { reportError, UsageError } from './report-error.js';
-import { registerSweep } from './sweep.js';
-import { registerToy } from './toy.js';
-import { registerTrain } from './train.js';
+import { reportError, UsageError } from './output/report-error.js';
 
 const registers: readonly Register[] = [
   registerClassify,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type PictureResult, softmax } from '../../src/cli/classify.js';
+import { type PictureResult, softmax } from '../../src/cli/commands/classify.js';
 import { decodePictureFile } from '../../src/data/node/decode.js';
 import { preprocess } from '../../src/data/preprocess.js';
 import { readModelFile, writeModelFile } from '../../src/formats/node/model-file.js';

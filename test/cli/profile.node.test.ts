@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { LayerProfile, Profile } from '../../src/analysis/profile.js';
-import type { TrainingProfile } from '../../src/cli/profile-training.js';
+import type { TrainingProfile } from '../../src/cli/commands/profile/training.js';
 import { createModel } from '../../src/models/registry.js';
 import { planTraining } from '../../src/train/engine.js';
 import { ghostnet } from './run-command.js';

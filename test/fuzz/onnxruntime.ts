@@ -2,8 +2,8 @@
  * onnxruntime-node as a peer of the fuzzer: runs the file that `exportOnnx` writes and gives every output. The package is
  * fetched into the cache folder when it is not there.
  */
-import { onnxruntimeNode } from '../../src/cli/peers/onnxruntime.js';
-import { installPeer } from '../../src/cli/peers/peer.js';
+import { onnxruntimeNode } from '../../src/cli/measure/peers/onnxruntime.js';
+import { installPeer } from '../../src/cli/measure/peers/peer.js';
 import { cacheFolder } from '../../src/formats/node/cache-folder.js';
 import { exportOnnx } from '../../src/formats/onnx/export.js';
 import type { Tensor } from '../../src/graph/graph.js';

@@ -5,7 +5,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { defaultModel } from '../../src/cli/default-model.js';
+import { defaultModel } from '../../src/cli/input/default-model.js';
 import { readCifar10 } from '../../src/data/cifar10.js';
 import { squareStore } from '../../src/data/node/picture-store.js';
 import { readModelFile } from '../../src/formats/node/model-file.js';

@@ -6,8 +6,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it, type TestContext } from 'vitest';
-import { onnxruntimeNode } from '../../src/cli/peers/onnxruntime.js';
-import { installPeer, type PeerLoader } from '../../src/cli/peers/peer.js';
+import { onnxruntimeNode } from '../../src/cli/measure/peers/onnxruntime.js';
+import { installPeer, type PeerLoader } from '../../src/cli/measure/peers/peer.js';
 import { createNetwork } from '../../src/create-network.js';
 import { cacheFolder } from '../../src/formats/node/cache-folder.js';
 import { readModelFile } from '../../src/formats/node/model-file.js';

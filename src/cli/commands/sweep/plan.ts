@@ -1,0 +1,104 @@
+/** What a sweep costs: arithmetic counted, time from a measured step of each network. Trains nothing for good. */
+import type { SweepRun } from '../../../train/sweep.js';
+import { grouped, note, outColors, print, table } from '../../output/terminal.js';
+
+interface PlannedRun {
+  readonly id: string;
+  readonly params: number;
+  /** Of one picture, forward. */
+  readonly macs: number;
+  readonly epochs: number;
+  /** Of an epoch. */
+  readonly pictures: number;
+  readonly seconds: number;
+}
+
+const stepBatch = 16;
+
+/** Seconds of one picture's training step, the best of three after one that warms up. */
+async function secondsAPicture(run: SweepRun): Promise<{ params: number; macs: number; seconds: number }> {
+  const { loadModelOrRandom } = await import('../../input/load-model.js');
+  const { createModel, hasModel } = await import('../../../models/registry.js');
+  const { initializeWeights } = await import('../../../models/initialize.js');
+  const { profile } = await import('../../../analysis/profile.js');
+  const { createTrainer } = await import('../../../train/engine.js');
+  const { elementCount, inputNodes } = await import('../../../graph/graph.js');
+  const { network = '', ratio, cheapKernel, inputSize } = run.settings;
+  const graph = hasModel(network)
+    ? createModel(network, {
+        ...(ratio === undefined ? {} : { ratio }),
+        ...(cheapKernel === undefined ? {} : { cheapKernel }),
+        ...(inputSize === undefined ? {} : { inputSize }),
+      })
+    : (await loadModelOrRandom(network)).graph;
+  const trainer = await createTrainer(graph, initializeWeights(graph, 1), {
+    batch: stepBatch,
+    optimizer: { kind: 'sgd' },
+  });
+  try {
+    const images = new Float32Array(stepBatch * elementCount(inputNodes(graph)[0]?.shape ?? []));
+    const input = { images, targets: new Int32Array(stepBatch), learningRate: 0 };
+    let best = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 4; i++) {
+      const started = performance.now();
+      trainer.step(input);
+      if (i > 0) best = Math.min(best, performance.now() - started);
+    }
+    const { params, macs } = profile(graph);
+    return { params, macs, seconds: best / 1000 / stepBatch };
+  } finally {
+    trainer.dispose();
+  }
+}
+
+/** Cost of each run; networks that differ in the seed only are measured once. */
+export async function sweepPlan(runs: readonly SweepRun[]): Promise<PlannedRun[]> {
+  const { countTrainingPictures, dataKind } = await import('../../../train/node/training-data.js');
+  const { resolveConfig } = await import('../../../train/config.js');
+  const { hasModel } = await import('../../../models/registry.js');
+  const measured = new Map<string, Awaited<ReturnType<typeof secondsAPicture>>>();
+  const counts = new Map<string, number>();
+  const planned: PlannedRun[] = [];
+  for (const run of runs) {
+    const { network = '', ratio, cheapKernel, inputSize, data = '' } = run.settings;
+    const key = [network, ratio, cheapKernel, inputSize].join();
+    const cost = measured.get(key) ?? (await secondsAPicture(run));
+    measured.set(key, cost);
+    const defaults = { data: await dataKind(data), threads: 1, trained: !hasModel(network) };
+    const { epochs, limit, validation } = resolveConfig({ ...run.settings, out: run.id }, {}, defaults);
+    const given = { fraction: validation, ...(limit === undefined ? {} : { limit }) };
+    const counted = [data, validation, limit].join();
+    const pictures = counts.get(counted) ?? (await countTrainingPictures(data, given));
+    counts.set(counted, pictures);
+    const { params, macs, seconds } = cost;
+    planned.push({ id: run.id, params, macs, epochs, pictures, seconds: seconds * pictures * epochs });
+  }
+  return planned;
+}
+
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  return seconds < 5400 ? `${Math.ceil(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+}
+
+export function printPlan(
+  planned: readonly PlannedRun[],
+  about: { readonly finished: number; readonly jobs: number },
+): void {
+  const head = ['run', 'params', 'MACs a picture', 'epochs', 'pictures', 'about'].map(outColors.dim);
+  const rows = planned.map((run) => [
+    run.id,
+    grouped(run.params),
+    grouped(run.macs),
+    String(run.epochs),
+    grouped(run.pictures),
+    duration(run.seconds),
+  ]);
+  if (rows.length > 0) print(table([head, ...rows], 'lrrrrr'));
+  const total = planned.reduce((sum, { seconds }) => sum + seconds, 0);
+  print(
+    `${planned.length} trainings to do, ${about.finished} finished; about ${duration(total)} on one core` +
+      (about.jobs > 1 ? `, ${about.jobs} at once` : ''),
+  );
+  if (rows.length > 0) note('times are of a measured step on one thread, without reading and augmenting');
+}

@@ -1,0 +1,95 @@
+/**
+ * From what a command line calls a model, a name or a file, to its graph and weights. A name means a network of the
+ * registry, with the weights that `ghostnet pull` fetched; everything else is the path of a model file.
+ */
+import { existsSync } from 'node:fs';
+import { EnvironmentError, rangeError } from '../../errors.js';
+import { readModelFile } from '../../formats/node/model-file.js';
+import { listPullable, pulledModel } from '../../formats/node/pull.js';
+import type { Graph, Weights } from '../../graph/graph.js';
+import { initializeWeights } from '../../models/initialize.js';
+import { createModel, hasModel, modelEntry } from '../../models/registry.js';
+import { defaultModel } from './default-model.js';
+
+export interface LoadedModel {
+  readonly graph: Graph;
+  readonly weights: Weights;
+  /** One line for people. */
+  readonly description: string;
+}
+
+function checkExists(nameOrFile: string): void {
+  if (!existsSync(nameOrFile))
+    throw rangeError(
+      'UNKNOWN_MODEL',
+      `"${nameOrFile}" is neither a network by name ("ghostnet models" lists them) nor a file`,
+    );
+}
+
+/** The network that a name means: of the registry, or of published weights such as `timm/ghostnet_100`. */
+function networkNamed(name: string): string | undefined {
+  if (hasModel(name)) return name;
+  return listPullable().find((entry) => entry.name === name)?.network;
+}
+
+/** The graph only: a network by name, or the one in a model file. */
+export async function loadGraph(nameOrFile: string, network?: string): Promise<Graph> {
+  const known = networkNamed(nameOrFile);
+  if (known !== undefined) return createModel(known);
+  return (await readFile(nameOrFile, network)).graph;
+}
+
+/** A model file; `network` names the network of a file that holds weights only. */
+async function readFile(
+  path: string,
+  network: string | undefined,
+  inputShape?: readonly number[],
+): Promise<{ graph: Graph; weights: Weights }> {
+  checkExists(path);
+  if (network !== undefined) modelEntry(network);
+  return readModelFile(path, {
+    ...(network === undefined ? {} : { network }),
+    ...(inputShape === undefined ? {} : { inputShape }),
+  });
+}
+
+/**
+ * Graph and trained weights; no name or file means the default model, `network` the network of a weights-only file,
+ * `inputShape` the sizes [C, H, W] that an ONNX file leaves free.
+ * Throws RangeError `UNKNOWN_MODEL`, EnvironmentError `NO_WEIGHTS`, and what reading a model file throws.
+ */
+export async function loadModel(
+  nameOrFile: string | undefined,
+  network?: string,
+  inputShape?: readonly number[],
+): Promise<LoadedModel> {
+  if (nameOrFile === undefined) {
+    const found = defaultModel();
+    const loaded = await readModelFile(found.path);
+    return { ...loaded, description: found.description };
+  }
+  if (networkNamed(nameOrFile) === undefined) {
+    const { graph, weights } = await readFile(nameOrFile, network, inputShape);
+    return { graph, weights, description: `${graph.name} from ${nameOrFile}` };
+  }
+  const pulled = pulledModel(nameOrFile);
+  const pullable = listPullable().some(({ name }) => name === nameOrFile);
+  if (pulled === undefined)
+    throw new EnvironmentError(
+      'NO_WEIGHTS',
+      `${nameOrFile}: no trained weights are here; ${pullable ? `get them with "ghostnet pull ${nameOrFile}", or` : 'nobody publishes them:'} give a model file`,
+    );
+  const { graph, weights } = await readModelFile(pulled.path, { network: pulled.network });
+  return { graph, weights, description: `${nameOrFile} from ${pulled.path}` };
+}
+
+/** Graph and weights to time: a network by name gets random weights, which take the same time. */
+export async function loadModelOrRandom(
+  nameOrFile: string,
+  network?: string,
+): Promise<{ graph: Graph; weights: Weights }> {
+  const known = networkNamed(nameOrFile);
+  if (known === undefined) return readFile(nameOrFile, network);
+  const graph = createModel(known);
+  return { graph, weights: initializeWeights(graph, 1) };
+}
