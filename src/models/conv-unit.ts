@@ -4,8 +4,7 @@
  */
 import type { GraphBuilder, Pad } from '../graph/builder.js';
 import type { ActivationName } from '../graph/nodes.js';
-import { ghostModule } from './ghost-module.js';
-import type { GhostOptions } from './resnet.js';
+import { type GhostOptions, ghostModule } from './ghost-module.js';
 
 /** Names of the convolution, the batch norm and the activation. */
 export type UnitNames = readonly [conv: string, norm: string, activation: string];

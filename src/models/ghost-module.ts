@@ -9,6 +9,13 @@ import type { GraphBuilder, Pad, Size } from '../graph/builder.js';
 import type { CheapOperation } from '../graph/graph.js';
 import type { ActivationName, Pair } from '../graph/nodes.js';
 
+/** s and d of every Ghost module of a network. */
+export interface GhostOptions {
+  readonly ratio: number;
+  /** Default 3. */
+  readonly cheapKernel?: number;
+}
+
 export interface GhostModuleOptions {
   readonly outChannels: number;
   /** k of the primary convolution. Default 1. */

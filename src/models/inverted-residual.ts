@@ -6,7 +6,7 @@
 import type { GraphBuilder } from '../graph/builder.js';
 import type { ActivationName } from '../graph/nodes.js';
 import { convUnit, type UnitNames } from './conv-unit.js';
-import type { GhostOptions } from './resnet.js';
+import type { GhostOptions } from './ghost-module.js';
 
 /** Names of a block's parts. */
 export interface InvertedResidualNames {

@@ -3,7 +3,7 @@
  * the options every network understands. Holds no network and no weights.
  */
 import type { Graph, GraphMeta } from '../graph/graph.js';
-import type { GhostOptions } from './resnet.js';
+import type { GhostOptions } from './ghost-module.js';
 
 /** What every entry understands; absent: the network's own default. */
 export interface ModelOptions {

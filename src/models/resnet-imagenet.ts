@@ -6,9 +6,9 @@
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph, GraphMeta } from '../graph/graph.js';
 import { convUnit } from './conv-unit.js';
+import type { GhostOptions } from './ghost-module.js';
 import { makeDivisible } from './ghostnet.js';
 import { imagenetEntries, type ModelEntry, torchvisionMeta, widthSuffix } from './model-entry.js';
-import type { GhostOptions } from './resnet.js';
 
 /** Table 1 of the ResNet paper: kind of block and blocks a stage. */
 export const resNetRows = {

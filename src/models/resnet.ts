@@ -6,15 +6,8 @@
 import { rangeError } from '../errors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph, GraphMeta } from '../graph/graph.js';
-import { ghostModule } from './ghost-module.js';
+import { type GhostOptions, ghostModule } from './ghost-module.js';
 import { imageNetResNet } from './resnet-imagenet.js';
-
-/** s and d of every Ghost module of a network. */
-export interface GhostOptions {
-  readonly ratio: number;
-  /** Default 3. */
-  readonly cheapKernel?: number;
-}
 
 export interface CifarResNetOptions {
   /** 6n + 2: 20, 32, 44, 56, 110. */

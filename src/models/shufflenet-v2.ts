@@ -6,8 +6,8 @@ import { rangeError } from '../errors.js';
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/graph.js';
 import { convUnit, sequentialNames } from './conv-unit.js';
+import type { GhostOptions } from './ghost-module.js';
 import { type FamilyOptions, imagenetEntries, type ModelEntry, widthSuffix } from './model-entry.js';
-import type { GhostOptions } from './resnet.js';
 
 const repeats = [4, 8, 4] as const;
 

@@ -5,8 +5,7 @@
  */
 import { GraphBuilder } from '../graph/builder.js';
 import type { Graph, GraphMeta } from '../graph/graph.js';
-import { ghostModule } from './ghost-module.js';
-import type { GhostOptions } from './resnet.js';
+import { type GhostOptions, ghostModule } from './ghost-module.js';
 
 export interface VggOptions {
   /** Default 10. */

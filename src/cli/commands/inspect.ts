@@ -7,6 +7,7 @@ import type { Register } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { byteSize, grouped, outColors, print, printJson, table } from '../output/terminal.js';
 import type { OnnxFacts } from './inspect/onnx.js';
+import { type TensorFacts, tensorFacts } from './inspect/tensor-facts.js';
 
 /** The `--json` output. */
 export interface Inspection {
@@ -31,15 +32,6 @@ export interface Inspection {
     readonly notes?: Readonly<Record<string, string>>;
   };
   readonly tensors: readonly TensorFacts[];
-}
-
-export interface TensorFacts {
-  readonly name: string;
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  readonly min: number | null;
-  readonly max: number | null;
-  readonly notFinite: number;
 }
 
 interface InspectOptions {
@@ -90,25 +82,6 @@ async function inspectCommand(file: string, options: InspectOptions): Promise<nu
       throw new FormatError(cause.code, `${file}: ${cause.message}`, { cause });
     throw cause;
   }
-}
-
-/** Shape and range of a tensor's values. */
-export function tensorFacts(
-  name: string,
-  dtype: string,
-  tensor: { readonly shape: readonly number[]; readonly data: ArrayLike<number> },
-): TensorFacts {
-  let [min, max, notFinite] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0];
-  for (let i = 0; i < tensor.data.length; i++) {
-    const value = tensor.data[i]!;
-    if (!Number.isFinite(value)) notFinite++;
-    else {
-      if (value < min) min = value;
-      if (value > max) max = value;
-    }
-  }
-  const none = notFinite === tensor.data.length;
-  return { name, dtype, shape: tensor.shape, min: none ? null : min, max: none ? null : max, notFinite };
 }
 
 async function inspectBytes(

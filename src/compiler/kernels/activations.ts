@@ -2,8 +2,11 @@
  * Activation functions as code on vectors: the epilogues of other kernels, and the exponential that softmax shares.
  * Not a kernel by itself; elementwise.ts runs an activation over a whole map.
  */
+import type { ActivationName } from '../../graph/nodes.js';
 import type { FunctionBuilder, Local } from '../emitter/function.js';
-import type { Activation } from './kernel.js';
+
+/** Null: none. */
+export type Activation = ActivationName | null;
 
 /** Puts a vector of four equal floats on the stack. */
 export type PushConstant = (value: number) => FunctionBuilder;

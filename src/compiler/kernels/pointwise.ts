@@ -8,7 +8,7 @@ import { emitActivation } from './activations.js';
 import type { Activation, Isa } from './kernel.js';
 import { eachPair } from './pairs.js';
 import { pixelTiles, type TileRun } from './tiles.js';
-import { emitVector } from './vector.js';
+import { emitVector, type MatrixShape } from './vector.js';
 
 export interface PointwiseSpec {
   readonly kind: 'pointwise';
@@ -27,18 +27,6 @@ export interface PointwiseSpec {
 
 /** Parameters of a matrix kernel, in order. */
 const [IN, WEIGHTS, BIAS, OUT, RESIDUAL, UNIT0, UNIT1] = [0, 1, 2, 3, 4, 5, 6] as const;
-
-export interface MatrixShape {
-  readonly K: number;
-  readonly P: number;
-  readonly ranges: readonly number[];
-  readonly activation: Activation;
-  readonly residual: boolean;
-  /** Bytes from one output quad to the next, where there is more than its pixels. */
-  readonly outPlane?: number;
-  /** Weights are f16; for one pixel only. */
-  readonly halfWeights?: boolean;
-}
 
 /** What differs between the 1x1 and the kxk convolution: how input addresses move. */
 export interface InputWalk {

@@ -2,7 +2,7 @@
  * How the matrix kernels cut a map into tiles of pixels. A tile keeps m pixels by one or two quads of output channels
  * in registers; which m is fast depends on how the engine allocates registers, so the choice rests on measurements.
  */
-import { type Isa, keepsOrder } from './kernel.js';
+import { type Isa, keepsOrder } from './isa.js';
 
 /**
  * GFLOP/s of the innermost matrix loop by quads and m = 1, 2, ..., measured on a Zen 4 server core (peak 59): fused

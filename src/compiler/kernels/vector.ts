@@ -10,10 +10,22 @@
  * order as with f32 weights, and so the same bits.
  */
 import type { FunctionBuilder, Local } from '../emitter/function.js';
-import { emitActivation } from './activations.js';
+import { type Activation, emitActivation } from './activations.js';
 import type { Isa } from './kernel.js';
 import { eachPair } from './pairs.js';
-import type { MatrixShape } from './pointwise.js';
+
+/** What a matrix kernel is made for: [ranges of rows, K] times [K, P]. */
+export interface MatrixShape {
+  readonly K: number;
+  readonly P: number;
+  readonly ranges: readonly number[];
+  readonly activation: Activation;
+  readonly residual: boolean;
+  /** Bytes from one output quad to the next, where there is more than its pixels. */
+  readonly outPlane?: number;
+  /** Weights are f16; for one pixel only. */
+  readonly halfWeights?: boolean;
+}
 
 /** Emits the body into a function with the parameters of matrix kernels; weights are those of `packMatrix`. */
 export function emitVector(f: FunctionBuilder, shape: MatrixShape, isa: Isa): FunctionBuilder {

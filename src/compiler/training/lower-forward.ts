@@ -7,9 +7,9 @@ import type { LoweringContext } from './context.js';
 import { emitGather, emitPool } from './kernels/gather.js';
 import { emitDropout, emitRowSoftmax } from './kernels/loss.js';
 import { emitReduce } from './kernels/pixelwise.js';
-import { convolutionOf, isView, type Lowering } from './lower.js';
 import { lowerBatchNorm } from './lower-batch-norm.js';
 import { lowerConvolution } from './lower-convolution.js';
+import { convolutionOf, isView, type Lowering } from './lowering.js';
 import { isDense, quadsOf, strides, type View } from './maps.js';
 import { gatherTable, type PoolKind, poolTable } from './tables.js';
 

@@ -5,10 +5,10 @@ import { emitActivationGradient } from './kernels/activation-gradient.js';
 import { emitPoolGradient } from './kernels/gather.js';
 import { emitRowSoftmaxGradient } from './kernels/loss.js';
 import { emitReduce } from './kernels/pixelwise.js';
-import { convolutionOf, isView, type Lowering } from './lower.js';
 import { lowerBatchNormGradient } from './lower-batch-norm.js';
 import { lowerInputGradient, lowerParameterGradient } from './lower-convolution-gradient.js';
 import { dropout, gather, imageVector, poolOf, sourceOf } from './lower-forward.js';
+import { convolutionOf, isView, type Lowering } from './lowering.js';
 import { quadsOf, strides, type View } from './maps.js';
 import { inverseTable, poolTable } from './tables.js';
 

@@ -2,36 +2,18 @@
  * Training graph to steps over memory: forward nodes in order, the loss, then the gradients in reverse. Decides where
  * values live (both halves of a concatenation in one buffer) and which borders they need.
  */
-import type { ForwardNode, TrainingGraph } from '../../autodiff/nodes.js';
+import type { TrainingGraph } from '../../autodiff/nodes.js';
 import type { Graph } from '../../graph/graph.js';
-import type { Conv2dNode } from '../../graph/nodes.js';
 import { inferShapes } from '../../graph/shapes.js';
 import { LoweringContext } from './context.js';
-import { asConvolution, type TraitsOf } from './convolution-weights.js';
+import type { TraitsOf } from './convolution-weights.js';
 import type { NormState } from './lower-batch-norm.js';
 import { gradientBorder } from './lower-convolution-gradient.js';
 import { lowerForward } from './lower-forward.js';
 import { lowerGradient } from './lower-gradient.js';
+import { convolutionOf, isView, type Lowering } from './lowering.js';
 import type { MapBuffer, View } from './maps.js';
 import { remake } from './recompute.js';
-
-export interface Lowering {
-  readonly context: LoweringContext;
-  readonly graph: Graph;
-  readonly training: TrainingGraph;
-  readonly traits: TraitsOf;
-  /** Logical [C, H, W] of every value. */
-  readonly sizes: ReadonlyMap<string, readonly [number, number, number]>;
-  readonly views: Map<string, View>;
-  /** Border that a value's gradient needs for its producer. */
-  readonly gradientBorders: Map<string, number>;
-  readonly norms: Map<string, NormState>;
-  readonly view: (name: string) => View;
-}
-
-export function convolutionOf(node: ForwardNode): Conv2dNode | undefined {
-  return node.kind === 'conv2d' ? node : node.kind === 'linear' ? asConvolution(node) : undefined;
-}
 
 /** Creates the state of a lowering: views and borders are decided, nothing is emitted. */
 export function beginLowering(
@@ -110,30 +92,6 @@ export function beginLowering(
   }
   const norms = new Map<string, NormState>();
   return { context, graph, training, traits: options.traits, sizes, views, gradientBorders, norms, view };
-}
-
-/** Whether a node's output is part of its input's memory. */
-export function isView(
-  node: ForwardNode,
-  sizeOf: (name: string) => readonly [number, number, number],
-): boolean {
-  const [x = ''] = node.inputs;
-  switch (node.kind) {
-    case 'identity':
-      return true;
-    case 'slice': {
-      const channels = sizeOf(x)[0];
-      return node.start % 4 === 0 && (node.end % 4 === 0 || node.end === channels);
-    }
-    case 'flatten': {
-      const [, height, width] = sizeOf(x);
-      return height === 1 && width === 1;
-    }
-    case 'dropout':
-      return node.rate === 0;
-    default:
-      return false;
-  }
 }
 
 /**

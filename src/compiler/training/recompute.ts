@@ -4,8 +4,8 @@
  * same kernel makes them of the same numbers, so nothing changes to the bit.
  */
 import type { ForwardNode } from '../../autodiff/nodes.js';
-import { convolutionOf, isView, type Lowering } from './lower.js';
 import { applyNorm } from './lower-batch-norm.js';
+import { convolutionOf, isView, type Lowering } from './lowering.js';
 import type { MapBuffer } from './maps.js';
 
 /** Values that the gradient of a node reads besides gradients. */

@@ -3,7 +3,7 @@
  * and written out as the activation that they are. Hard-swish, hard-sigmoid, SiLU and clips at any bounds come from here.
  */
 import type { ActivationName } from '../../graph/nodes.js';
-import type { Importer } from './importer.js';
+import type { GraphWriter } from './graph-writer.js';
 import { type Affine, type FormulaValue, unchanged } from './values.js';
 
 type Numbers = number | Float64Array;
@@ -87,21 +87,21 @@ export function gated(x: FormulaValue, gate: FormulaValue): FormulaValue | undef
   return undefined;
 }
 
-function writeAffine(importer: Importer, x: string, affine: Affine, name: string): string {
+function writeAffine(writer: GraphWriter, x: string, affine: Affine, name: string): string {
   if (isUnchanged(affine)) return x;
-  const channels = importer.builder.channels(x);
-  importer.reserve(4 * channels);
+  const channels = writer.builder.channels(x);
+  writer.reserve(4 * channels);
   const fill = (values: Numbers): Float32Array =>
     typeof values === 'number' ? new Float32Array(channels).fill(values) : Float32Array.from(values);
   const keep = (part: string, values: Numbers): string =>
-    importer.parameter(`${name}.${part}`, [channels], fill(values));
+    writer.parameter(`${name}.${part}`, [channels], fill(values));
   const [scale, shift] = [keep('weight', affine.scale), keep('bias', affine.shift)];
   const [mean, variance] = [keep('running_mean', 0), keep('running_var', 1)];
   const shape = [channels];
-  return importer.add(
+  return writer.add(
     {
       kind: 'batchNorm',
-      name: importer.unique(name),
+      name: writer.unique(name),
       inputs: [x],
       channels,
       eps: 0,
@@ -121,21 +121,21 @@ function writeAffine(importer: Importer, x: string, affine: Affine, name: string
 }
 
 /** Writes a formula as nodes: affine steps are batch norms, which fold into a convolution before them. */
-export function writeFormula(importer: Importer, formula: FormulaValue, name: string): string {
+export function writeFormula(writer: GraphWriter, formula: FormulaValue, name: string): string {
   let { before, function: fn, after } = formula;
-  if (fn === null) return writeAffine(importer, formula.base, before, name);
+  if (fn === null) return writeAffine(writer, formula.base, before, name);
   if (fn === 'relu6' && near(before.scale, 1) && near(before.shift, 3)) {
     before = unchanged;
     fn = 'hardSigmoid';
     after = compose(after, { scale: 6, shift: 0 });
   }
   const last = isUnchanged(after);
-  const x = writeAffine(importer, formula.base, before, `${name}.before`);
-  const activated = importer.add({
+  const x = writeAffine(writer, formula.base, before, `${name}.before`);
+  const activated = writer.add({
     kind: 'activation',
-    name: importer.unique(last ? name : `${name}.${fn}`),
+    name: writer.unique(last ? name : `${name}.${fn}`),
     inputs: [x],
     function: fn,
   });
-  return writeAffine(importer, activated, after, name);
+  return writeAffine(writer, activated, after, name);
 }

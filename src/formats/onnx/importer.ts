@@ -9,6 +9,7 @@ import type { Parameter, Tensor } from '../../graph/graph.js';
 import type { Node } from '../../graph/nodes.js';
 import { type OnnxFileTensor, onnxLimits } from './decode.js';
 import { writeFormula } from './formula.js';
+import type { GraphWriter } from './graph-writer.js';
 import { type Operation, Unsupported } from './operation.js';
 import { type Constant, type ExternalData, isFloat, readTensor } from './tensor-data.js';
 import { type Value, type ViewValue, valueShape, wholeView } from './values.js';
@@ -23,7 +24,7 @@ interface Cell {
   readonly position: number;
 }
 
-export class Importer {
+export class Importer implements GraphWriter {
   readonly builder: GraphBuilder;
   readonly weights = new Map<string, Tensor>();
   /** How many nodes of the file read a value. */

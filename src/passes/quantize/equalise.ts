@@ -9,14 +9,13 @@
  * gives both sides the same share, sqrt(g_c): the channel's steps grow by 1 / sqrt(g_c). A depthwise reader has one
  * column a row, g_c = 1. Channels that something without a filter reads (a sum, a gate, a mean) stay as they are.
  */
-import { nodeMap } from '../../graph/graph.js';
+import { type Graph, nodeMap, type Weights } from '../../graph/graph.js';
 import type { Shapes } from '../../graph/shapes.js';
 import { type FusedGraph, operationReads } from '../fuse.js';
 import { realFilter } from './filters.js';
 import { levels, type ScaleRun } from './network.js';
 import { filterNode, keepsScales, operationsOf } from './operations.js';
 import { resolveOrigins } from './origins.js';
-import type { Prepared } from './quantize.js';
 import { resolveScales } from './scales.js';
 
 /** Steps grow at most this many times: a channel that nothing weighs may vanish, its zero point may not. */
@@ -24,7 +23,7 @@ const most = 2 ** 10;
 
 /** `values` has a run for every channel; so has the result. */
 export function equalise(
-  { graph, weights }: Pick<Prepared, 'graph' | 'weights'>,
+  { graph, weights }: { readonly graph: Graph; readonly weights: Weights },
   values: ReadonlyMap<string, readonly ScaleRun[]>,
   fused: FusedGraph,
   shapes: Shapes,

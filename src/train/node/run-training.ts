@@ -5,7 +5,6 @@
 import { existsSync } from 'node:fs';
 import { cifar10TestFile } from '../../data/cifar10.js';
 import { findCifar10, loadCifar10 } from '../../data/node/cifar10-files.js';
-import type { PictureStore } from '../../data/node/picture-store.js';
 import { FormatError, rangeError } from '../../errors.js';
 import { readModelFile, writeFileAtomically, writeModelFile } from '../../formats/node/model-file.js';
 import type { Graph } from '../../graph/graph.js';
@@ -26,7 +25,7 @@ import {
 } from './run-folder.js';
 import { type Teacher, trainNetwork } from './train-network.js';
 import { openTrainingData, type TrainingData } from './training-data.js';
-import { writeReport } from './write-report.js';
+import { type HeldOut, writeReport } from './write-report.js';
 
 export interface RunEvents {
   readonly onData?: (done: number, total: number) => void;
@@ -197,13 +196,6 @@ export async function runTraining(options: RunOptions): Promise<RunOutcome> {
     report: paths.report,
     evaluation: { of: held.of, result: evaluation },
   };
-}
-
-export interface HeldOut {
-  readonly of: 'test' | 'validation';
-  readonly store: PictureStore;
-  readonly indices: Int32Array;
-  readonly nameOf: (index: number) => string;
 }
 
 /** The pictures of the final numbers: CIFAR-10's test batch where it is, else those of the validation. */

@@ -1,15 +1,22 @@
 /** Writes a run's evaluation.json and report.html from what the run knows. The page itself is laid out in report.ts. */
 import sharp from 'sharp';
 import { profile } from '../../analysis/profile.js';
-import { openStore } from '../../data/node/picture-store.js';
+import { openStore, type PictureStore } from '../../data/node/picture-store.js';
 import { writeFileAtomically } from '../../formats/node/model-file.js';
 import type { Graph } from '../../graph/graph.js';
 import type { Progress } from '../loop.js';
 import type { Evaluation } from '../metrics.js';
 import { type ReportPicture, reportHtml } from '../report.js';
 import type { RunFile, runPaths } from './run-folder.js';
-import type { HeldOut } from './run-training.js';
 import type { TrainingData } from './training-data.js';
+
+/** The pictures that the final numbers are of. */
+export interface HeldOut {
+  readonly of: 'test' | 'validation';
+  readonly store: PictureStore;
+  readonly indices: Int32Array;
+  readonly nameOf: (index: number) => string;
+}
 
 export interface ReportInput {
   readonly run: RunFile;

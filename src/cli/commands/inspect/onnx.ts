@@ -6,7 +6,7 @@ import { readOnnx } from '../../../formats/onnx/import.js';
 import type { OnnxUnsupported } from '../../../formats/onnx/operation.js';
 import { readTensor, tensorElements, typeName } from '../../../formats/onnx/tensor-data.js';
 import type { Graph } from '../../../graph/graph.js';
-import { type TensorFacts, tensorFacts } from '../inspect.js';
+import { type TensorFacts, tensorFacts } from './tensor-facts.js';
 
 /** Part of the `--json` contract. */
 export interface OnnxFacts {

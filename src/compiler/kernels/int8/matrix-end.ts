@@ -2,7 +2,7 @@
 import type { FunctionBuilder, Local } from '../../emitter/function.js';
 import type { Isa } from '../kernel.js';
 import { constant, elementOf, emitHard, emitResidual, emitRound, storePixels } from './element.js';
-import type { Int8MatrixSpec } from './matrix.js';
+import type { Int8MatrixSpec } from './matrix-spec.js';
 import { joinSums, scaleNarrow, storePairs } from './narrow.js';
 import { loadPixels, widenPair } from './row-vectors.js';
 

@@ -3,37 +3,15 @@
  * by pairs of output quads. One word of input channels (four with relaxed SIMD, two without) is one step.
  */
 import type { Pair } from '../../../graph/nodes.js';
-import type { Hard } from '../../../passes/quantize/arithmetic.js';
 import { FunctionBuilder, type Local } from '../../emitter/function.js';
 import { type Isa, keepsOrder } from '../kernel.js';
 import { eachPair } from '../pairs.js';
 import { pixelTiles, type TileRun } from '../tiles.js';
 import { constant, constantBytes, elementOf, offsetByUnits } from './element.js';
 import { emitEnd } from './matrix-end.js';
-import type { NarrowSpec } from './narrow.js';
-import { addProducts, type GroupLength, groupsOf, type ProductTile } from './products.js';
+import type { Int8MatrixSpec } from './matrix-spec.js';
+import { addProducts, groupsOf, type ProductTile } from './products.js';
 import { emitVector } from './vector.js';
-
-export interface Int8MatrixSpec {
-  readonly kind: 'int8Matrix';
-  readonly inputQuads: number;
-  /** Size of the input, padded where the convolution pads. */
-  readonly height: number;
-  readonly width: number;
-  readonly kernel: Pair;
-  readonly stride: Pair;
-  readonly dilation: Pair;
-  readonly outHeight: number;
-  readonly outWidth: number;
-  readonly ranges: readonly number[];
-  readonly hard: Hard;
-  readonly residual: boolean;
-  /** One pixel whose outputs stay floats, ReLU'd up to this value if one is given. */
-  readonly floats: { readonly relu: number | null } | null;
-  readonly narrow: NarrowSpec | null;
-  /** Steps that may be summed in 16 bits; only with relaxed SIMD. */
-  readonly group: GroupLength;
-}
 
 /** Steps of one loop body at most, and of a whole tile that needs no loop. */
 const [bodySteps, straightSteps] = [8, 10];

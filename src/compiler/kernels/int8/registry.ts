@@ -12,7 +12,8 @@ import {
   type Int8ProductSpec,
   type Int8TableSpec,
 } from './elementwise.js';
-import { emitInt8Matrix, type Int8MatrixSpec } from './matrix.js';
+import { emitInt8Matrix } from './matrix.js';
+import type { Int8MatrixSpec } from './matrix-spec.js';
 import {
   emitInt8Export,
   emitInt8Floats,

@@ -3,8 +3,8 @@ import type { FunctionBuilder, Local } from '../../emitter/function.js';
 import type { Isa } from '../kernel.js';
 import { eachPair } from '../pairs.js';
 import { constantBytes, dotAdd, elementOf, offsetByUnits } from './element.js';
-import type { Int8MatrixSpec } from './matrix.js';
 import { emitEnd } from './matrix-end.js';
+import type { Int8MatrixSpec } from './matrix-spec.js';
 
 const [IN, WEIGHTS, CONSTANTS, OUT, RESIDUAL, UNIT0, UNIT1] = [0, 1, 2, 3, 4, 5, 6] as const;
 
