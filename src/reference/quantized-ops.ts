@@ -195,14 +195,19 @@ export function tableForward(x: Steps, table: Uint8Array): Steps {
   return { ...x, data: x.data.map((q, i) => table[Math.floor(i / pixels) * 128 + q] as number) };
 }
 
-export function meanForward(x: Steps, epilogue: Epilogue): Steps {
+/** The mean of every channel before rounding: the output where it stays floats. */
+export function floatMeanForward(x: Steps, epilogue: Epilogue): Float32Array {
   const pixels = x.height * x.width;
-  const data = Uint8Array.from({ length: x.channels }, (_, c) => {
+  return Float32Array.from({ length: x.channels }, (_, c) => {
     let sum = epilogue.bias[c] as number;
     for (let p = 0; p < pixels; p++) sum += x.data[c * pixels + p] as number;
-    const v = f32(f32(sum) * (epilogue.multiplier[c] as number));
-    return finish(v, null, 1, epilogue.zeroPoint[c] as number);
+    return f32(f32(sum) * (epilogue.multiplier[c] as number));
   });
+}
+
+export function meanForward(x: Steps, epilogue: Epilogue): Steps {
+  const means = floatMeanForward(x, epilogue);
+  const data = Uint8Array.from(means, (v, c) => finish(v, null, 1, epilogue.zeroPoint[c] as number));
   return { channels: x.channels, height: 1, width: 1, data };
 }
 

@@ -21,6 +21,7 @@ import {
   dequantize,
   filterForward,
   floatForward,
+  floatMeanForward,
   meanForward,
   poolForward,
   productForward,
@@ -164,8 +165,10 @@ function runImage(
       }
       case 'globalAvgPool': {
         const x = value(from);
-        const epilogue = meanEpilogue(scales(from), x.height * x.width, scales(output));
-        steps.set(output, meanForward(x, epilogue));
+        const out = floats.has(output) ? undefined : scales(output);
+        const epilogue = meanEpilogue(scales(from), x.height * x.width, out);
+        if (out) steps.set(output, meanForward(x, epilogue));
+        else real.set(output, floatMeanForward(x, epilogue));
         return;
       }
       case 'maxPool':

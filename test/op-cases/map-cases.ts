@@ -139,6 +139,23 @@ const heads = [
       g.linear('fc', g.dropout('d', g.flatten('f', g.globalAvgPool('p', x)), 0.2), { outFeatures: 10 }),
     { batch: 3 },
   ),
+  opCase(
+    'logits of a 1x1 convolution, flattened',
+    [13, 4, 4],
+    (g, x) => g.flatten('f', g.conv2d('fc', g.globalAvgPool('p', x), { outChannels: 10 })),
+    { batch: 3 },
+  ),
+  opCase(
+    'softmax of means, flattened',
+    [11, 4, 5],
+    (g, x) => g.softmax('y', g.dropout('d', g.flatten('f', g.globalAvgPool('p', x)), 0.2)),
+    { batch: 2 },
+  ),
+  opCase('means that an output and a layer read', [6, 3, 5], (g, x) => {
+    const pool = g.globalAvgPool('p', x);
+    const flat = g.flatten('f', pool);
+    return [flat, g.flatten('g', g.conv2d('fc', pool, { outChannels: 7 }))];
+  }),
   ...[1, 2, 5, 8, 130].map((c, i) =>
     opCase('softmax', [c], (g, x) => g.softmax('y', x), { batch: cycle(batches, i), inputScale: 6 }),
   ),

@@ -99,16 +99,22 @@ export function lowerInt8Window(context: Int8Context, operation: Operation, node
   const relative = relativePositions(x.positions);
   const quads = spanLength(x);
   const size = context.size(operation.output);
-  const out = context.storage.place(operation.output, size, relative, quads);
+  const floats = context.isFloat(operation.output);
+  const stored = floats ? { ...size, pixelBytes: 16 } : size;
+  const out = context.storage.place(operation.output, stored, relative, quads);
   const scales = context.scales(input);
   if (node.kind === 'upsample') {
     step(context, operation, { kind: 'int8Upsample', height, width, scale: node.scale }, x, out, []);
     return out;
   }
   if (node.kind === 'globalAvgPool') {
-    const epilogue = meanEpilogue(scales, height * width, context.scales(operation.output));
+    const epilogue = meanEpilogue(
+      scales,
+      height * width,
+      floats ? undefined : context.scales(operation.output),
+    );
     const constants = context.program.weights(packConstants(epilogue, relative, quads));
-    step(context, operation, { kind: 'int8Mean', P: height * width }, x, out, [constants]);
+    step(context, operation, { kind: 'int8Mean', P: height * width, floats }, x, out, [constants]);
     return out;
   }
   const count = scales.scale.length;

@@ -183,15 +183,15 @@ export function productEpilogue(a: ChannelScales, b: ChannelScales, scaling: Sca
   return isNarrow(scaling) ? { ...result, narrow: productNarrowing(result.multiplier) } : result;
 }
 
-/** The mean of P pixels, from their sum. */
-export function meanEpilogue(x: ChannelScales, pixels: number, out: ChannelScales): Epilogue {
+/** The mean of P pixels, from their sum; `out` undefined: as floats. */
+export function meanEpilogue(x: ChannelScales, pixels: number, out: ChannelScales | undefined): Epilogue {
   const channels = x.scale.length;
   const result = empty(channels);
   for (let c = 0; c < channels; c++) {
     result.bias[c] = -pixels * (x.zeroPoint[c] as number);
-    result.multiplier[c] = (x.scale[c] as number) / (pixels * (out.scale[c] as number));
+    result.multiplier[c] = (x.scale[c] as number) / (pixels * (out?.scale[c] ?? 1));
     result.post[c] = 1;
-    result.zeroPoint[c] = out.zeroPoint[c] as number;
+    result.zeroPoint[c] = out?.zeroPoint[c] ?? 0;
   }
   return result;
 }

@@ -6,7 +6,7 @@ import { rangeError } from '../../errors.js';
 import { type Graph, nodeMap } from '../../graph/graph.js';
 import type { ActivationName, Conv2dNode, LinearNode, ShiftNode } from '../../graph/nodes.js';
 import type { Shapes } from '../../graph/shapes.js';
-import { type AliasNode, type FusedGraph, fuse, isAlias, type Operation, operationReads } from '../fuse.js';
+import { type AliasNode, type FusedGraph, fuse, type Operation, operationReads } from '../fuse.js';
 
 /** Sigmoid and SiLU have exponentials: they are tables, and operations of their own. */
 export function isTable(activation: ActivationName | null): activation is 'sigmoid' | 'silu' {
@@ -37,8 +37,9 @@ export function keepsScales(operation: Operation): boolean {
 }
 
 /**
- * Values that stay floats: what a linear layer (or a convolution of one pixel) makes for the outputs or for a softmax
- * only, and softmax itself. Throws RangeError `NOT_QUANTIZABLE` when something else reads a softmax.
+ * Values that stay floats: what a linear layer, a convolution of one pixel or a mean over the whole map makes for the
+ * outputs or for a softmax only, the same seen through nodes that only rename it (flatten, dropout), and softmax
+ * itself. Throws RangeError `NOT_QUANTIZABLE` when something else reads a softmax.
  */
 export function floatValues(graph: Graph, fused: FusedGraph, shapes: Shapes): ReadonlySet<string> {
   const byName = nodeMap(graph);
@@ -46,32 +47,54 @@ export function floatValues(graph: Graph, fused: FusedGraph, shapes: Shapes): Re
   const read = (name: string, reader: string): void => {
     readers.set(name, [...(readers.get(name) ?? []), reader]);
   };
-  const operations = operationsOf(fused);
-  for (const operation of operations)
-    for (const name of operationReads(operation)) read(name, operation.output);
-  for (const node of graph.nodes)
-    if (isAlias(node) && fused.items.some((item) => item.kind === 'alias' && item.node === node))
-      for (const name of node.inputs) read(name, node.name);
+  for (const item of fused.items)
+    if (item.kind === 'alias') for (const name of item.node.inputs) read(name, item.node.name);
+    else for (const name of operationReads(item.operation)) read(name, item.operation.output);
   const isSoftmax = (name: string): boolean => byName.get(name)?.kind === 'softmax';
   const floats = new Set<string>();
-  for (const { output, root } of operations) {
-    const readBy = readers.get(output) ?? [];
-    if (isSoftmax(output)) {
+  const takesFloats = new Set<string>();
+  // backwards: whether a value is a float depends on what reads it
+  for (const item of fused.items.toReversed()) {
+    const name = item.kind === 'operation' ? item.operation.output : item.node.name;
+    const readBy = readers.get(name) ?? [];
+    if (isSoftmax(name)) {
       if (readBy.length > 0)
         throw rangeError(
           'NOT_QUANTIZABLE',
-          `quantize "${graph.name}": "${readBy[0]}" reads softmax "${output}"; in int8 a softmax can only be an output`,
+          `quantize "${graph.name}": "${readBy[0]}" reads softmax "${name}"; in int8 a softmax can only be an output`,
         );
-      floats.add(output);
+      floats.add(name);
+      takesFloats.add(name);
       continue;
     }
-    const [, , height = 1, width = 1] = shapes.get(output) ?? [];
-    const isDense =
-      root.kind === 'node' &&
-      (root.node.kind === 'linear' || (root.node.kind === 'conv2d' && root.node.groups === 1));
-    const isLast = graph.outputs.includes(output) || readBy.length > 0;
-    if (isDense && height * width === 1 && isLast && readBy.every(isSoftmax)) floats.add(output);
+    const ends = graph.outputs.includes(name) || readBy.length > 0;
+    const mayStay = item.kind === 'alias' ? isPlain(item.node) : makesFloats(item.operation);
+    const [, , height = 1, width = 1] = shapes.get(name) ?? [];
+    if (!mayStay || height * width > 1 || !ends || !readBy.every((reader) => takesFloats.has(reader)))
+      continue;
+    floats.add(name);
+    if (item.kind === 'alias') takesFloats.add(name);
   }
+  return withSources(fused, floats);
+}
+
+/** Kernels that can leave floats. */
+function makesFloats({ root }: Operation): boolean {
+  if (root.kind !== 'node') return false;
+  const { node } = root;
+  return (
+    node.kind === 'linear' || node.kind === 'globalAvgPool' || (node.kind === 'conv2d' && node.groups === 1)
+  );
+}
+
+function isPlain({ kind }: AliasNode): boolean {
+  return kind === 'flatten' || kind === 'identity' || kind === 'dropout';
+}
+
+/** Without the names that stand for a value in steps. */
+function withSources(fused: FusedGraph, floats: Set<string>): ReadonlySet<string> {
+  for (const item of fused.items)
+    if (item.kind === 'alias' && !floats.has(item.node.inputs[0] as string)) floats.delete(item.node.name);
   return floats;
 }
 

@@ -197,6 +197,8 @@ export function emitInt8Table(spec: Int8TableSpec, isa: Isa): FunctionBuilder {
 export interface Int8MeanSpec {
   readonly kind: 'int8Mean';
   readonly P: number;
+  /** Whether the means are stored as floats, not as steps. */
+  readonly floats: boolean;
 }
 
 /** (x, constants, output, unit0, unit1). */
@@ -205,11 +207,12 @@ export function emitInt8Mean(spec: Int8MeanSpec, isa: Isa): FunctionBuilder {
   const [X, CONSTANTS, OUT, UNIT0, UNIT1] = [0, 1, 2, 3, 4] as const;
   const element = elementOf(isa);
   const { pixelBytes } = element;
+  const outBytes = spec.floats ? 16 : pixelBytes;
   const count = f.local('i32');
   const sums = f.scratch('v128', 3).slice(1) as [Local, Local];
   offsetByUnits(f, X, UNIT0, spec.P * pixelBytes);
   offsetByUnits(f, CONSTANTS, UNIT0, constantBytes);
-  offsetByUnits(f, OUT, UNIT0, pixelBytes);
+  offsetByUnits(f, OUT, UNIT0, outBytes);
   eachUnit(f, UNIT0, UNIT1, () => {
     constant(f, CONSTANTS, 'bias').set(sums[0]);
     f.i32x4Const(0).set(sums[1]);
@@ -224,12 +227,16 @@ export function emitInt8Mean(spec: Int8MeanSpec, isa: Isa): FunctionBuilder {
       }
       f.increment(X, m * pixelBytes);
     });
+    if (spec.floats) f.get(OUT);
     f.get(sums[0]).get(sums[1]).op('i32x4Add').op('f32x4ConvertI32x4S');
     constant(f, CONSTANTS, 'multiplier').op('f32x4Mul');
-    emitRound(f, null, CONSTANTS);
-    f.set(sums[0]);
-    storePixels(f, element, OUT, 0, [sums[0]]);
-    f.increment(CONSTANTS, constantBytes).increment(OUT, pixelBytes);
+    if (spec.floats) f.mem('v128Store');
+    else {
+      emitRound(f, null, CONSTANTS);
+      f.set(sums[0]);
+      storePixels(f, element, OUT, 0, [sums[0]]);
+    }
+    f.increment(CONSTANTS, constantBytes).increment(OUT, outBytes);
   });
   return f;
 }
