@@ -37,6 +37,13 @@ export interface MemoryAccess {
   readonly lane: number;
 }
 
+/** A tuple of so many locals, or a list where the number is not known to the types. */
+export type Locals<Count extends number, Found extends readonly Local[] = []> = number extends Count
+  ? readonly Local[]
+  : Found['length'] extends Count
+    ? Found
+    : Locals<Count, readonly [...Found, Local]>;
+
 export class FunctionBuilder {
   readonly params: readonly ValueType[];
   readonly results: readonly ValueType[];
@@ -57,12 +64,17 @@ export class FunctionBuilder {
     return this.params.length + this.#locals.length - 1;
   }
 
+  /** `count` new locals, to be taken apart by name. */
+  newLocals<const Count extends number>(type: ValueType, count: Count): Locals<Count> {
+    return Array.from({ length: count }, () => this.local(type)) as readonly Local[] as Locals<Count>;
+  }
+
   /** `count` locals of a type from a pool that every call shares: for scratch values of separate code parts. */
-  scratch(type: ValueType, count: number): readonly Local[] {
+  scratch<const Count extends number>(type: ValueType, count: Count): Locals<Count> {
     const pool = this.#pools.get(type) ?? [];
     this.#pools.set(type, pool);
     while (pool.length < count) pool.push(this.local(type));
-    return pool.slice(0, count);
+    return pool.slice(0, count) as readonly Local[] as Locals<Count>;
   }
 
   get(local: Local): this {

@@ -44,7 +44,7 @@ export function emitJoinStatistics(spec: JoinSpec): FunctionBuilder {
   const [SUMS, SCALE, SHIFT, RUNNING_MEAN, RUNNING_VARIANCE, RESULT] = [0, 1, 2, 3, 4, 5] as const;
   const vector = quads * 16;
   const total = counts.reduce((a, b) => a + b, 0);
-  const [mean, squares, partial, difference] = f.scratch('v128', 4) as [Local, Local, Local, Local];
+  const [mean, squares, partial, difference] = f.scratch('v128', 4);
   const meanOf = (t: number): void => {
     const at = t * threadStep;
     f.get(SUMS)
@@ -145,7 +145,7 @@ function storeCoefficients(
 /** Inference: (unused, scale, shift, running mean, running variance, result), the result as above. */
 export function emitRunningCoefficients(quads: number, eps: number): FunctionBuilder {
   const f = kernelFunction(6);
-  const [mean, inverse] = f.scratch('v128', 2) as [Local, Local];
+  const [mean, inverse] = f.scratch('v128', 2);
   repeated(f, quads, () => {
     f.get(3).mem('v128Load').set(mean);
     f.f32x4Const(1)
@@ -182,7 +182,7 @@ export function emitJoinGradients(spec: JoinGradientSpec): FunctionBuilder {
   const f = kernelFunction(5);
   const [SUMS, FORWARD, DSCALE, DSHIFT, RESULT] = [0, 1, 2, 3, 4] as const;
   const vector = quads * 16;
-  const [sum, product, b, scale] = f.scratch('v128', 4) as [Local, Local, Local, Local];
+  const [sum, product, b, scale] = f.scratch('v128', 4);
   repeated(f, quads, () => {
     for (const [local, part] of [
       [sum, 0],

@@ -3,7 +3,7 @@
  * slices and concatenations that do not fall on quads, planar input), pooling, and rearranged copies of weights.
  * Simple and general; the shapes that matter for speed do not come here.
  */
-import type { FunctionBuilder, Local } from '../../emitter/function.js';
+import type { FunctionBuilder } from '../../emitter/function.js';
 import { advance, kernelFunction, repeated, times } from './loops.js';
 
 export interface GatherSpec {
@@ -120,7 +120,7 @@ export function emitPoolGradient(spec: PoolSpec): FunctionBuilder {
   const f = kernelFunction(6);
   const [X, TABLE, Y, DY, DX, N] = [0, 1, 2, 3, 4, 5] as const;
   const [entry, channel, from, to] = [f.local('i32'), f.local('i32'), f.local('i32'), f.local('i32')];
-  const [gradient, largest, part] = f.scratch('v128', 3) as [Local, Local, Local];
+  const [gradient, largest, part] = f.scratch('v128', 3);
   times(f, N, () => {
     f.get(TABLE).set(entry);
     repeated(f, spec.pixels, () => {

@@ -50,6 +50,37 @@ export function advance(f: FunctionBuilder, steps: readonly (readonly [Local, nu
   for (const [local, bytes] of steps) f.increment(local, bytes);
 }
 
+/**
+ * Runs `body` for each row of each image. Each of `maps` has its address (a parameter, moved from image to image), the
+ * local that holds the row's address, and its strides; without strides the address stays.
+ */
+export function eachRow(
+  f: FunctionBuilder,
+  options: {
+    /** The local with the number of images; counted down. */
+    readonly images: Local;
+    readonly height: number;
+    readonly maps: readonly (readonly [image: Local, row: Local, strides: Strides | undefined])[];
+  },
+  body: () => void,
+): void {
+  const { images, height, maps } = options;
+  times(f, images, () => {
+    for (const [image, row] of maps) f.get(image).set(row);
+    repeated(f, height, () => {
+      body();
+      advance(
+        f,
+        maps.map(([, row, strides]) => [row, strides?.row ?? 0]),
+      );
+    });
+    advance(
+      f,
+      maps.map(([image, , strides]) => [image, strides?.image ?? 0]),
+    );
+  });
+}
+
 /** The largest of 4, 3, 2, 1 that divides `count`. */
 export function unrollOf(count: number): number {
   return [4, 3, 2, 1].find((u) => count % u === 0) ?? 1;

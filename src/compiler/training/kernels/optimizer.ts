@@ -72,15 +72,7 @@ export function emitUpdate(spec: UpdateSpec): FunctionBuilder {
   const { rule, weightDecay } = spec;
   const f = kernelFunction(8);
   const [W, G, M, V, A, HYPER, FACTOR, N] = [0, 1, 2, 3, 4, 5, 6, 7] as const;
-  const [lr, clip, g, w, m, v, keep] = f.scratch('v128', 7) as [
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-  ];
+  const [lr, clip, g, w, m, v, keep] = f.scratch('v128', 7);
   const c = (value: number): FunctionBuilder => f.f32x4Const(value);
   f.get(HYPER)
     .mem('v128Load32Splat', hyper.learningRate)
@@ -161,7 +153,7 @@ export function emitUpdate(spec: UpdateSpec): FunctionBuilder {
 /** average = w + keep (average - w): (w, average, hyper block, quads), for running statistics. */
 export function emitAverage(): FunctionBuilder {
   const f = kernelFunction(4);
-  const [w, keep] = f.scratch('v128', 2) as [Local, Local];
+  const [w, keep] = f.scratch('v128', 2);
   f.get(2).mem('v128Load32Splat', hyper.averageDecay).set(keep);
   skipWhenTold(f, 2, 3);
   times(f, 3, () => {
@@ -176,7 +168,7 @@ export function emitAverage(): FunctionBuilder {
 /** Joins the threads' gradients in the first's and adds their squares: (gradients, result quad, quads). */
 export function emitJoinAndSquare(threads: number, step: number): FunctionBuilder {
   const f = kernelFunction(3);
-  const [sum, g] = f.scratch('v128', 2) as [Local, Local];
+  const [sum, g] = f.scratch('v128', 2);
   f.get(1).mem('v128Load').set(sum);
   times(f, 2, () => {
     joinedGradient(f, 0, threads, step);
@@ -192,7 +184,7 @@ export function emitJoinAndSquare(threads: number, step: number): FunctionBuilde
 export function emitClipFactor(threads: number, most: number): FunctionBuilder {
   const f = kernelFunction(2);
   const norm = f.local('f32');
-  const [sum] = f.scratch('v128', 1) as [Local];
+  const [sum] = f.scratch('v128', 1);
   f.get(0).mem('v128Load');
   for (let t = 1; t < threads; t++)
     f.get(0)

@@ -7,9 +7,10 @@
  * Weights are panels of 8 output channels (a last one of 4 when needed): [panel][rows][cols][run][8]; `run` floats of
  * x are contiguous (one tap's channels, or a whole kernel row's).
  */
-import type { FunctionBuilder, Local } from '../../emitter/function.js';
+import type { FunctionBuilder } from '../../emitter/function.js';
 import { type Isa, pixelTile } from '../../kernels/kernel.js';
-import { advance, kernelFunction, offset, repeated, type Strides, times } from './loops.js';
+import { advance, eachRow, kernelFunction, offset, repeated, type Strides, times } from './loops.js';
+import { addProducts, eachSum, loadSums, mostScalars, productTile, storeSums } from './product-tile.js';
 
 /** A grid of taps: rows x cols windows of `run` contiguous floats; steps in bytes. */
 export interface TapGrid {
@@ -38,26 +39,18 @@ const [X, W, START, Y, N] = [0, 1, 2, 3, 4] as const;
 export function emitTapConv(spec: TapConvSpec, isa: Isa): FunctionBuilder {
   const { grid, height, width, x, y, start, outQuads } = spec;
   const f = kernelFunction(5);
-  const i32 = (): Local => f.local('i32');
-  const [xRow, yRow, sRow, xPixel, yPixel, sPixel, w, panel, row, at, end, col] = Array.from(
-    { length: 12 },
-    i32,
-  ) as [Local, Local, Local, Local, Local, Local, Local, Local, Local, Local, Local, Local];
+  const [xRow, yRow, sRow, xPixel, yPixel, sPixel, w, panel, row, at, end, col] = f.newLocals('i32', 12);
   const map = typeof start === 'object' ? start : undefined;
   const unroll = isa.relaxed ? 4 : 1;
 
   const tile = (m: number, q: number): void => {
-    const values = f.scratch('v128', m * q + q + 1);
-    const acc = (t: number, j: number): Local => values[t * q + j] as Local;
-    const weight = (j: number): Local => values[m * q + j] as Local;
-    const v = values[m * q + q] as Local;
-    for (let t = 0; t < m; t++)
-      for (let j = 0; j < q; j++) {
-        if (map) f.get(sPixel).mem('v128Load', t * map.pixel + j * 16);
-        else if (start === 'bias') f.get(sPixel).mem('v128Load', j * 16);
-        else f.f32x4Const(0);
-        f.set(acc(t, j));
-      }
+    const sums = productTile(f, m, q);
+    eachSum(sums, (t, j) => {
+      if (map) f.get(sPixel).mem('v128Load', t * map.pixel + j * 16);
+      else if (start === 'bias') f.get(sPixel).mem('v128Load', j * 16);
+      else f.f32x4Const(0);
+      f.set(sums.sum(t, j));
+    });
     f.get(panel).set(w);
     f.get(xPixel).set(row);
     repeated(f, grid.rows, () => {
@@ -65,37 +58,19 @@ export function emitTapConv(spec: TapConvSpec, isa: Isa): FunctionBuilder {
       repeated(f, grid.cols, () => {
         f.get(col).set(at);
         offset(f, end, at, grid.run * 4);
-        f.loop((again) => {
-          for (let u = 0; u < unroll; u++) {
-            for (let j = 0; j < q; j++)
-              f.get(w)
-                .mem('v128Load', (u * q + j) * 16)
-                .set(weight(j));
-            for (let t = 0; t < m; t++) {
-              f.get(at)
-                .mem('v128Load32Splat', t * x.pixel + u * 4)
-                .set(v);
-              for (let j = 0; j < q; j++) f.multiplyAdd(acc(t, j), v, weight(j), isa.relaxed);
-            }
-          }
-          f.increment(w, unroll * q * 16);
-          f.get(at)
-            .i32Const(unroll * 4)
-            .op('i32Add')
-            .tee(at)
-            .get(end)
-            .op('i32Ne')
-            .brIf(again);
+        addProducts(f, sums, {
+          scalars: { at, step: 4, next: x.pixel },
+          vectors: { at: w, step: q * 16, next: 16 },
+          last: 'scalars',
+          end,
+          unroll,
+          fused: isa.relaxed,
         });
         f.increment(col, grid.colStep);
       });
       f.increment(row, grid.rowStep);
     });
-    for (let t = 0; t < m; t++)
-      for (let j = 0; j < q; j++)
-        f.get(yPixel)
-          .get(acc(t, j))
-          .mem('v128Store', t * y.pixel + j * 16);
+    storeSums(f, sums, yPixel, y.pixel);
   };
 
   /** All pixels of one row for the panel at `panel`, from its first channel on. */
@@ -122,9 +97,18 @@ export function emitTapConv(spec: TapConvSpec, isa: Isa): FunctionBuilder {
       .set(sPixel);
   };
   const panelBytes = grid.rows * grid.cols * grid.run * 32;
-  times(f, N, () => {
-    f.get(X).set(xRow).get(Y).set(yRow).get(START).set(sRow);
-    repeated(f, height, () => {
+  eachRow(
+    f,
+    {
+      images: N,
+      height,
+      maps: [
+        [X, xRow, x],
+        [Y, yRow, y],
+        [START, sRow, map],
+      ],
+    },
+    () => {
       f.get(W).set(panel).i32Const(0).set(channel);
       repeated(f, outQuads >> 1, () => {
         place();
@@ -138,18 +122,8 @@ export function emitTapConv(spec: TapConvSpec, isa: Isa): FunctionBuilder {
         place();
         rowOfPanel(1);
       }
-      advance(f, [
-        [xRow, x.row],
-        [yRow, y.row],
-        [sRow, map?.row ?? 0],
-      ]);
-    });
-    advance(f, [
-      [X, x.image],
-      [Y, y.image],
-      [START, map?.image ?? 0],
-    ]);
-  });
+    },
+  );
   return f;
 }
 
@@ -171,56 +145,27 @@ export function emitTapConvGradient(spec: TapConvGradientSpec, isa: Isa): Functi
   const { grid, height, width, x, z, outQuads } = spec;
   const f = kernelFunction(5);
   const [DZ, DW, LEFT] = [1, 2, 3] as const;
-  const next = (): Local => f.local('i32');
-  const [xBlock, zBlock, zPanel, w, row, col] = [next(), next(), next(), next(), next(), next()];
-  const [k, xRow, zRow, at, zAt, end, rows, counter] = [
-    next(),
-    next(),
-    next(),
-    next(),
-    next(),
-    next(),
-    next(),
-    next(),
-  ];
+  const [xBlock, zBlock, zPanel, w, row, col, k, xRow, zRow, at, zAt, end, rows, counter] = f.newLocals(
+    'i32',
+    14,
+  );
   const block = Math.max(1, Math.min(height, Math.floor(blockBytes / (x.row + z.row))));
   const unroll = width % 2 === 0 ? 2 : 1;
 
   const tile = (m: number, q: number): void => {
-    const values = f.scratch('v128', m * q + q + 1);
-    const acc = (t: number, j: number): Local => values[t * q + j] as Local;
-    const d = (j: number): Local => values[m * q + j] as Local;
-    const v = values[m * q + q] as Local;
-    for (let t = 0; t < m; t++)
-      for (let j = 0; j < q; j++)
-        f.get(w)
-          .mem('v128Load', (t * q + j) * 16)
-          .set(acc(t, j));
+    const sums = productTile(f, m, q);
+    loadSums(f, sums, w);
     f.get(k).set(xRow).get(zPanel).set(zRow).get(rows).set(counter);
     f.loop((nextRow) => {
       f.get(xRow).set(at).get(zRow).set(zAt);
       offset(f, end, zAt, width * z.pixel);
-      f.loop((again) => {
-        for (let u = 0; u < unroll; u++) {
-          for (let j = 0; j < q; j++)
-            f.get(zAt)
-              .mem('v128Load', u * z.pixel + j * 16)
-              .set(d(j));
-          for (let t = 0; t < m; t++) {
-            f.get(at)
-              .mem('v128Load32Splat', u * x.pixel + t * 4)
-              .set(v);
-            for (let j = 0; j < q; j++) f.multiplyAdd(acc(t, j), v, d(j), isa.relaxed);
-          }
-        }
-        f.increment(at, unroll * x.pixel);
-        f.get(zAt)
-          .i32Const(unroll * z.pixel)
-          .op('i32Add')
-          .tee(zAt)
-          .get(end)
-          .op('i32Ne')
-          .brIf(again);
+      addProducts(f, sums, {
+        scalars: { at, step: x.pixel, next: 4 },
+        vectors: { at: zAt, step: z.pixel, next: 16 },
+        last: 'vectors',
+        end,
+        unroll,
+        fused: isa.relaxed,
       });
       advance(f, [
         [xRow, x.row],
@@ -228,18 +173,14 @@ export function emitTapConvGradient(spec: TapConvGradientSpec, isa: Isa): Functi
       ]);
       f.get(counter).i32Const(1).op('i32Sub').tee(counter).brIf(nextRow);
     });
-    for (let t = 0; t < m; t++)
-      for (let j = 0; j < q; j++)
-        f.get(w)
-          .get(acc(t, j))
-          .mem('v128Store', (t * q + j) * 16);
+    storeSums(f, sums, w, q * 16);
     advance(f, [
       [w, m * q * 16],
       [k, m * 4],
     ]);
   };
   const ofPanel = (q: number): void => {
-    const most = q === 2 ? (isa.relaxed ? 6 : 4) : isa.relaxed ? 8 : 6;
+    const most = mostScalars(q, isa.relaxed);
     f.get(xBlock).set(row);
     repeated(f, grid.rows, () => {
       f.get(row).set(col);

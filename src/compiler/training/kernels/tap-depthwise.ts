@@ -5,7 +5,7 @@
  */
 import type { FunctionBuilder, Local } from '../../emitter/function.js';
 import type { Isa } from '../../kernels/kernel.js';
-import { advance, kernelFunction, offset, repeated, type Strides, times } from './loops.js';
+import { advance, eachRow, kernelFunction, offset, repeated, type Strides, times } from './loops.js';
 import type { TapGrid } from './tap-conv.js';
 
 export interface TapDepthwiseSpec {
@@ -24,18 +24,7 @@ export function emitTapDepthwise(spec: TapDepthwiseSpec, isa: Isa): FunctionBuil
   const { grid, height, width, x, y, start, quads } = spec;
   const f = kernelFunction(5);
   const [X, W, START, Y, N] = [0, 1, 2, 3, 4] as const;
-  const i32 = (): Local => f.local('i32');
-  const [xRow, yRow, sRow, xAt, yAt, sAt, w, channel, row] = Array.from({ length: 9 }, i32) as [
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-  ];
+  const [xRow, yRow, sRow, xAt, yAt, sAt, w, channel, row] = f.newLocals('i32', 9);
   const map = typeof start === 'object' ? start : undefined;
   const taps = grid.rows * grid.cols;
   const keep = taps <= 9;
@@ -86,9 +75,18 @@ export function emitTapDepthwise(spec: TapDepthwiseSpec, isa: Isa): FunctionBuil
       [sAt, map ? m * map.pixel : 0],
     ]);
   };
-  times(f, N, () => {
-    f.get(X).set(xRow).get(Y).set(yRow).get(START).set(sRow);
-    repeated(f, height, () => {
+  eachRow(
+    f,
+    {
+      images: N,
+      height,
+      maps: [
+        [X, xRow, x],
+        [Y, yRow, y],
+        [START, sRow, map],
+      ],
+    },
+    () => {
       f.i32Const(0).set(channel);
       repeated(f, quads, () => {
         f.get(W).get(channel).op('i32Add').set(w);
@@ -103,18 +101,8 @@ export function emitTapDepthwise(spec: TapDepthwiseSpec, isa: Isa): FunctionBuil
         if (width % size > 0) tile(width % size);
         f.increment(channel, 16);
       });
-      advance(f, [
-        [xRow, x.row],
-        [yRow, y.row],
-        [sRow, map?.row ?? 0],
-      ]);
-    });
-    advance(f, [
-      [X, x.image],
-      [Y, y.image],
-      [START, map?.image ?? 0],
-    ]);
-  });
+    },
+  );
   return f;
 }
 
@@ -132,17 +120,7 @@ export function emitTapDepthwiseGradient(spec: TapDepthwiseGradientSpec, isa: Is
   const { grid, height, width, x, z, quads } = spec;
   const f = kernelFunction(5);
   const [X, DZ, DW, N] = [0, 1, 2, 4] as const;
-  const i32 = (): Local => f.local('i32');
-  const [xRow, zRow, xAt, zAt, w, channel, end, row] = Array.from({ length: 8 }, i32) as [
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-  ];
+  const [xRow, zRow, xAt, zAt, w, channel, end, row] = f.newLocals('i32', 8);
   // all taps in one pass when their sums fit the registers, else one kernel row at a time
   const group = grid.rows * grid.cols <= 9 ? grid.rows : 1;
   const sums = group * grid.cols;

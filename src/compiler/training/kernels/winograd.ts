@@ -3,7 +3,7 @@
  * through blocks of tiles of 4x4 outputs: transform the input, 36 small matrix products, transform the result. Also the
  * weight gradient, the transpose of the same scheme. Map sizes are multiples of 4. Legend: winograd-tiles.ts.
  */
-import type { FunctionBuilder, Local } from '../../emitter/function.js';
+import type { FunctionBuilder } from '../../emitter/function.js';
 import type { Isa } from '../../kernels/kernel.js';
 import { LineEmitter } from '../../kernels/winograd-lines.js';
 import { advance, kernelFunction, offset, repeated, type Strides, times } from './loops.js';
@@ -33,23 +33,11 @@ export function emitWinograd(spec: WinogradSpec, isa: Isa): FunctionBuilder {
   const { blocks, x, y, start, inQuads, outQuads } = spec;
   const f = kernelFunction(6);
   const [X, U, START, Y, N, TEMPORARY] = [0, 1, 2, 3, 4, 5] as const;
-  const i32 = (): Local => f.local('i32');
   const lines = new LineEmitter(f, isa, ['input', 'output']);
   const values = Array.from({ length: 6 }, () => f.local('v128'));
   const tiles = tilesOf(blocks);
   const [vStep, mStep] = [pointStep(tiles, inQuads), pointStep(tiles, outQuads)];
-  const [V, M, xBand, yBand, sBand, xAt, yAt, sAt, matrix, bias] = Array.from({ length: 10 }, i32) as [
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-  ];
+  const [V, M, xBand, yBand, sBand, xAt, yAt, sAt, matrix, bias] = f.newLocals('i32', 10);
   const map = typeof start === 'object' ? start : undefined;
   offset(f, V, TEMPORARY, temporaryBytes);
   offset(f, M, V, points * vStep);
@@ -118,20 +106,11 @@ export function emitWinogradGradient(spec: WinogradGradientSpec, isa: Isa): Func
   const { blocks, x, z, inQuads, outQuads } = spec;
   const f = kernelFunction(5);
   const [X, DZ, SUMS, N, TEMPORARY] = [0, 1, 2, 3, 4] as const;
-  const i32 = (): Local => f.local('i32');
   const lines = new LineEmitter(f, isa, ['input', 'outputGradient']);
   const values = Array.from({ length: 6 }, () => f.local('v128'));
   const tiles = tilesOf(blocks);
   const [vStep, zStep] = [pointStep(tiles, inQuads), pointStep(tiles, outQuads)];
-  const [V, Z, xBand, zBand, xAt, zAt, matrix] = Array.from({ length: 7 }, i32) as [
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-    Local,
-  ];
+  const [V, Z, xBand, zBand, xAt, zAt, matrix] = f.newLocals('i32', 7);
   offset(f, V, TEMPORARY, temporaryBytes);
   offset(f, Z, V, points * vStep);
   times(f, N, () => {
