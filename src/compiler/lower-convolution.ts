@@ -9,7 +9,7 @@ import { packHalves, packMatrix } from './kernels/pointwise.js';
 import type { KernelSpec } from './kernels/registry.js';
 import { denseRun, isDense, isOneToOne, quadSpan, relativePositions, spread, type View } from './layout.js';
 import { lowerDepthwise } from './lower-depthwise.js';
-import { lowerWinograd, paysWinograd, winogradPadding, winogradTiles } from './lower-winograd.js';
+import { lowerWinograd, paysWinograd } from './lower-winograd.js';
 import type { LoweringContext } from './lowering-context.js';
 import { placeOutput, residualOperand } from './place-output.js';
 import type { Part } from './program.js';
@@ -141,9 +141,8 @@ function lowerDense(
     return calls === 1 ? context.compactFor(input, view) : context.groupAligned(input, view, callInputs);
   };
   const winograd = conv !== null && context.winograd && paysWinograd(conv, size);
-  const border = winograd ? winogradPadding(conv, size, winogradTiles(size)) : padding;
-  const isPadded = border.some((side) => side > 0);
-  const x = isPadded ? context.padded(input, source, border) : source();
+  const isPadded = !winograd && padding.some((side) => side > 0);
+  const x = isPadded ? context.padded(input, source, padding) : source();
 
   const quadsPerCall = Math.ceil(callOutputs / 4);
   const layout =
@@ -164,6 +163,8 @@ function lowerDense(
     const filters = arrange(whole, 0, layout, quads * 4, columns, (span.end - span.first) * 4);
     lowerWinograd(context, operation, {
       x,
+      top: padding[0],
+      left: padding[1],
       out,
       residual,
       size,

@@ -17,6 +17,10 @@ const single = (
     { shape: [40, 17, 20], outChannels: 24, padding: [1, 0, 0, 2], batch: 3 },
     { shape: [16, 4, 61], outChannels: 16, padding: 1 },
     { shape: [40, 14, 16], outChannels: 10, padding: 1 },
+    { shape: [64, 8, 8], outChannels: 64, padding: 1 },
+    { shape: [20, 7, 7], outChannels: 18, padding: 1, batch: 2 },
+    { shape: [16, 7, 7], outChannels: 20, padding: [5, 6, 3, 4] },
+    { shape: [12, 3, 30], outChannels: 16, padding: [0, 9, 9, 0] },
   ] as const
 ).map((row, i) =>
   convolution('winograd', { ...row, kernel: 3, bias: i % 2 === 0, activation: cycle(endings, i) }),

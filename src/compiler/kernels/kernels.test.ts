@@ -441,13 +441,12 @@ describe('movement', () => {
   it('export and repack gather channels; upsample repeats pixels', () => {
     const P = 6;
     const input = floats(8 * P);
-    const wanted = [5, 0, -1, 7, 2];
-    const table = Int32Array.from([...wanted, -1, -1, 1], (c) =>
-      c < 0 ? -1 : (c >> 2) * P * 16 + (c & 3) * 4,
-    );
+    // two quads with zeros and one without
+    const wanted = [5, 0, -1, 7, 2, -1, -1, 1, 6, 3, 0, 5];
+    const table = Int32Array.from(wanted, (c) => (c < 0 ? -1 : (c >> 2) * P * 16 + (c & 3) * 4));
     const at = (c: number, p: number): number => (c < 0 ? 0 : (input[quadIndex(c, p, P)] as number));
-    for (const result of runAll({ kind: 'repack', P }, [input, table, floats(8 * P)], 2, 2))
-      [...wanted, -1, -1, 1].forEach((c, stored) => {
+    for (const result of runAll({ kind: 'repack', P }, [input, table, floats(12 * P)], 2, 3))
+      wanted.forEach((c, stored) => {
         for (let p = 0; p < P; p++) expect(result[quadIndex(stored, p, P)]).toBe(at(c, p));
       });
     const planar = Int32Array.of(5, 0, 7).map((c) => (c >> 2) * P * 16 + (c & 3) * 4);

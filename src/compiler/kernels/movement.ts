@@ -170,43 +170,64 @@ export interface RepackSpec {
 
 /**
  * Gathers channels: (input, table, output, unit0, unit1); a unit is an output quad, table[stored output channel] the
- * byte offset of the input channel, or -1 for zeros.
+ * byte offset of the input channel, or -1 for zeros. Quads without zeros are put together vector by vector.
  */
 export function emitRepack({ P }: RepackSpec): FunctionBuilder {
   const f = new FunctionBuilder(['i32', 'i32', 'i32', 'i32', 'i32']);
-  const [at, to, count, offset] = [f.local('i32'), f.local('i32'), f.local('i32'), f.local('i32')];
+  const [to, count] = [f.local('i32'), f.local('i32')];
+  const lanes = [0, 1, 2, 3].map(() => f.local('i32'));
   offsetByUnits(f, 1, 3, 16);
   offsetByUnits(f, 2, 3, P * 16);
-  eachUnit(f, 3, 4, () => {
-    for (let lane = 0; lane < 4; lane++) {
-      f.get(1)
-        .mem('i32Load', lane * 4)
-        .set(offset)
-        .get(2)
-        .set(to);
-      f.get(offset)
+  /** `pixels` vectors, each of four lanes from four places. */
+  const gather = (pixels: number): void => {
+    const [first, ...others] = lanes as [number, number, number, number];
+    for (let i = 0; i < pixels; i++) {
+      f.get(to);
+      for (const lane of [...others].reverse()) f.get(lane);
+      f.get(first).mem('v128Load32Zero', i * 16);
+      for (let lane = 1; lane < 4; lane++) f.loadLane32(lane, i * 16);
+      f.mem('v128Store', i * 16);
+    }
+    for (const local of [to, ...lanes]) f.increment(local, pixels * 16);
+  };
+  const whole = (): void => {
+    for (const at of lanes) f.get(0).get(at).op('i32Add').set(at);
+    f.repeat(count, P >> 2, () => gather(4));
+    if (P & 3) gather(P & 3);
+  };
+  /** Lane after lane, zeros where there is no channel. */
+  const partly = (): void => {
+    lanes.forEach((at, lane) => {
+      const fill = (value: () => void): void => {
+        f.get(2).set(to);
+        f.repeat(count, P, () => {
+          f.get(to);
+          value();
+          f.mem('f32Store', lane * 4).increment(to, 16);
+        });
+      };
+      f.get(at)
         .i32Const(0)
         .op('i32LtS')
         .if(
-          () =>
-            f.repeat(count, P, () => {
-              f.get(to)
-                .f32Const(0)
-                .mem('f32Store', lane * 4)
-                .increment(to, 16);
-            }),
+          () => fill(() => f.f32Const(0)),
           () => {
-            f.get(0).get(offset).op('i32Add').set(at);
-            f.repeat(count, P, () => {
-              f.get(to)
-                .get(at)
-                .mem('f32Load')
-                .mem('f32Store', lane * 4);
-              f.increment(at, 16).increment(to, 16);
-            });
+            f.get(0).get(at).op('i32Add').set(at);
+            fill(() => f.get(at).mem('f32Load').increment(at, 16));
           },
         );
-    }
+    });
+  };
+  eachUnit(f, 3, 4, () => {
+    f.get(2).set(to);
+    lanes.forEach((at, lane) => {
+      f.get(1)
+        .mem('i32Load', lane * 4)
+        .set(at);
+    });
+    f.get(lanes[0] as number);
+    for (const at of lanes.slice(1)) f.get(at).op('i32Or');
+    f.i32Const(0).op('i32LtS').if(partly, whole);
     f.increment(1, 16).increment(2, P * 16);
   });
   return f;

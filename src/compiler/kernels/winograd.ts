@@ -30,9 +30,11 @@ export function winogradQuadBytes({ tileRows, tileColumns }: WinogradTiles): num
 
 export interface WinogradInputSpec extends WinogradTiles {
   readonly kind: 'winogradInput';
-  /** Pixels of a row of the padded input, which has at least 4 * tileRows + 2 rows and 4 * tileColumns + 2 columns. */
-  readonly paddedWidth: number;
-  readonly paddedHeight: number;
+  readonly height: number;
+  readonly width: number;
+  /** Rows and columns of zeros before the input; behind it stand as many as the last tiles need. */
+  readonly top: number;
+  readonly left: number;
 }
 
 export interface WinogradProductsSpec {
@@ -100,42 +102,88 @@ class SquareTransform {
   }
 }
 
-/** (padded input, V, unit0, unit1); units are input quads. */
+/** Neighbouring tiles of a row of which the same columns [first, end) lie inside of the input. */
+interface TileRun {
+  tiles: number;
+  readonly first: number;
+  readonly end: number;
+}
+
+function tileRuns({ tileColumns, left, width }: WinogradInputSpec): readonly TileRun[] {
+  const runs: TileRun[] = [];
+  for (let tile = 0; tile < tileColumns; tile++) {
+    const x = tile * winogradSide - left;
+    const inside = (column: number): number => Math.min(Math.max(column, 0), 6);
+    const [first, end] = [inside(-x), inside(width - x)];
+    const last = runs.at(-1);
+    if (last && last.first === first && last.end === end) last.tiles++;
+    else runs.push({ tiles: 1, first, end });
+  }
+  return runs;
+}
+
+/**
+ * (input, zeros, V, unit0, unit1); units are input quads. Rows over the upper and lower border are read from `zeros`, a
+ * row of the input's width; columns over the left and right one are left out of the code.
+ */
 export function emitWinogradInput(spec: WinogradInputSpec, isa: Isa): FunctionBuilder {
-  const [IN, V, UNIT0, UNIT1] = [0, 1, 2, 3] as const;
-  const f = new FunctionBuilder(['i32', 'i32', 'i32', 'i32']);
-  const { tileRows, tileColumns, paddedWidth, paddedHeight } = spec;
-  const [plane, quadBytes] = [paddedWidth * paddedHeight * 16, winogradQuadBytes(spec)];
+  const [IN, ZEROS, V, UNIT0, UNIT1] = [0, 1, 2, 3, 4] as const;
+  const f = new FunctionBuilder(['i32', 'i32', 'i32', 'i32', 'i32']);
+  const { tileRows, tileColumns, height, width, top, left } = spec;
+  const [rowBytes, quadBytes] = [width * 16, winogradQuadBytes(spec)];
   const pointBytes = tileRows * tileColumns * 16;
   const square = new SquareTransform(f, isa, 'input');
-  const [from, to, row, rows, columns] = Array.from({ length: 5 }, () => f.local('i32')) as Five;
-  eachUnit(
-    f,
-    UNIT0,
-    UNIT1,
-    [
-      [IN, plane],
-      [V, quadBytes],
-    ],
-    () => {
-      f.get(IN).set(row).get(V).set(to);
-      f.repeat(rows, tileRows, () => {
-        f.get(row).set(from);
-        f.repeat(columns, tileColumns, () => {
-          square.emit(
-            (r, c) => f.get(from).mem('v128Load', (r * paddedWidth + c) * 16),
-            (r, c, value) => {
-              f.get(to);
-              value();
-              f.mem('v128Store', (r * 6 + c) * pointBytes);
-            },
-          );
-          f.increment(from, winogradSide * 16).increment(to, 16);
-        });
-        f.increment(row, winogradSide * paddedWidth * 16);
+  const [to, y, rows, columns] = Array.from({ length: 4 }, () => f.local('i32')) as Four;
+  const from = Array.from({ length: 6 }, () => f.local('i32'));
+
+  /** Where the six rows of a row of tiles begin. */
+  const findRows = (): void => {
+    from.forEach((local, r) => {
+      const row = (): FunctionBuilder => f.get(y).i32Const(r).op('i32Add');
+      f.get(IN);
+      row().i32Const(rowBytes).op('i32Mul').op('i32Add').get(ZEROS);
+      // unsigned: rows above the map are large numbers
+      row().i32Const(height).op('i32LtU').op('select').set(local);
+    });
+  };
+  /** A tile whose first column lies `column` pixels from where the rows' pointers stand. */
+  const tile = ({ first, end }: TileRun, column: number): void => {
+    square.emit(
+      (r, c) => {
+        if (c < first || c >= end) f.f32x4Const(0);
+        else f.get(from[r] as Local).mem('v128Load', (column + c) * 16);
+      },
+      (r, c, value) => {
+        f.get(to);
+        value();
+        f.mem('v128Store', (r * 6 + c) * pointBytes);
+      },
+    );
+    f.increment(to, 16);
+  };
+  const tileRow = (): void => {
+    let column = -left;
+    for (const run of tileRuns(spec)) {
+      f.repeat(columns, run.tiles, () => {
+        tile(run, column);
+        if (run.tiles > 1) for (const local of from) f.increment(local, winogradSide * 16);
       });
-    },
-  );
+      // in a run of many the pointers went along
+      if (run.tiles === 1) column += winogradSide;
+    }
+  };
+  const bases = [
+    [IN, height * rowBytes],
+    [V, quadBytes],
+  ] as const;
+  eachUnit(f, UNIT0, UNIT1, bases, () => {
+    f.get(V).set(to).i32Const(-top).set(y);
+    f.repeat(rows, tileRows, () => {
+      findRows();
+      tileRow();
+      f.increment(y, winogradSide);
+    });
+  });
   return f;
 }
 
@@ -211,7 +259,8 @@ export function emitWinogradOutput(spec: WinogradOutputSpec, isa: Isa): Function
   return f;
 }
 
-type Five = [Local, Local, Local, Local, Local];
+type Four = [Local, Local, Local, Local];
+type Five = [...Four, Local];
 
 /** Runs `body` for units [unit0, unit1) with each base at the unit's own bytes. */
 function eachUnit(
