@@ -1,6 +1,7 @@
 /**
  * Whether time follows multiply-accumulates when a network is ghostified: the network, its ghost with the channels in the
- * order of the fitted wiring, and the same ghost with the channels as they come (no permutation anywhere), in turns.
+ * order of the fitted wiring, and the same ghost with the channels as they come (no permutation anywhere), in turns; then
+ * the first two again with all convolutions in the direct form, without Winograd's scheme.
  *
  *   npm run build && node bench/ghostify-speed.mjs [rounds=15]
  *
@@ -32,12 +33,14 @@ for (const [name, ratio] of cases) {
   const fitted = await ghostifyTrained(graph, weights, options);
   const plain = ghostify(graph, options).graph;
   const networks = [];
-  for (const [one, values] of [
+  for (const [one, values, how] of [
     [graph, weights],
     [fitted.graph, fitted.weights],
     [plain, initializeWeights(plain, 1)],
+    [graph, weights, { winograd: false }],
+    [fitted.graph, fitted.weights, { winograd: false }],
   ]) {
-    const network = await createNetwork(one, values);
+    const network = await createNetwork(one, values, how);
     await network.warmUp();
     network.inputView().fill(0.3);
     networks.push(network);
@@ -46,7 +49,7 @@ for (const [name, ratio] of cases) {
     networks.map((network) => ({ run: () => network.execute() })),
     { rounds, sliceMs: 40 },
   );
-  const [old, ghost, straight] = times.map(({ medianMs }) => medianMs);
+  const [old, ghost, straight, oldDirect, ghostDirect] = times.map(({ medianMs }) => medianMs);
   const [before, after] = [profile(graph).macs, profile(fitted.graph).macs];
   const kept = fitted.graph.nodes.filter((node) => node.kind === 'permuteChannels').length;
   rows.push(
@@ -54,6 +57,7 @@ for (const [name, ratio] of cases) {
       ...[name, ratio, before, after, (before / after).toFixed(3)],
       ...[old.toFixed(4), ghost.toFixed(4), (old / ghost).toFixed(3)],
       ...[straight.toFixed(4), (old / straight).toFixed(3), kept],
+      ...[oldDirect.toFixed(4), ghostDirect.toFixed(4), (oldDirect / ghostDirect).toFixed(3)],
     ].join(','),
   );
   console.log(rows.at(-1));
@@ -64,7 +68,7 @@ writeFileSync(
   new URL(`results/ghostify-speed-node${major}.csv`, import.meta.url),
   [
     `# ${cpus()[0]?.model}, node ${process.version}, 1 thread, node bench/ghostify-speed.mjs ${rounds}`,
-    'network,s,macs,ghostMacs,macsRatio,ms,ghostMs,speedUp,ghostMsUnpermuted,speedUpUnpermuted,permutationsLeft',
+    'network,s,macs,ghostMacs,macsRatio,ms,ghostMs,speedUp,ghostMsUnpermuted,speedUpUnpermuted,permutationsLeft,msDirect,ghostMsDirect,speedUpDirect',
     ...rows,
     '',
   ].join('\n'),

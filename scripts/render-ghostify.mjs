@@ -8,13 +8,17 @@ const grouped = (value) => Number(value).toLocaleString('en-US');
 
 function speedTable() {
   const [about, , ...rows] = read('bench/results/ghostify-speed-node24.csv').trim().split('\n');
+  const off = (gain, ratio) => `${(100 * (gain / ratio - 1)).toFixed(1)} %`;
   const lines = rows.map((row) => {
-    const [network, s, macs, ghostMacs, ratio, ms, ghostMs, gain, , straightGain, kept] = row.split(',');
-    const share = `${(100 * (gain / ratio - 1)).toFixed(1)} %`;
-    return `| ${network} | ${s} | ${grouped(macs)} | ${grouped(ghostMacs)} | ${ratio} | ${ms} | ${ghostMs} | ${gain} | ${share} | ${straightGain} | ${kept} |`;
+    const [network, s, macs, ghostMacs, ratio, ms, ghostMs, gain, , straightGain, kept, ...direct] =
+      row.split(',');
+    const [directMs, directGhostMs, directGain] = direct;
+    const cells = [network, s, grouped(macs), grouped(ghostMacs), ratio, ms, ghostMs, gain, off(gain, ratio)];
+    cells.push(off(straightGain, ratio), kept, directMs, directGhostMs, off(directGain, ratio));
+    return `| ${cells.join(' | ')} |`;
   });
-  return `| network | s | MACs | then | ratio | ms | then | speed-up | against MACs | speed-up, unpermuted | permutations left |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+  return `| network | s | MACs | then | ratio | ms | then | speed-up | against MACs | unpermuted | permutations left | direct, ms | then | against MACs |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 ${lines.join('\n')}
 
 ${about.replace(/^# /, '')}.`;
@@ -56,9 +60,17 @@ ${lines.join('\n')}
 \`${facts.command}\``;
 }
 
-/** Time by kind of layer, and how much of the ghost's is more than its MACs at the original's speed. */
+/** Time by kind of step, and how much of the ghost's is more than its MACs at the original's speed. */
 function layersTable() {
   const { facts, rows } = readResults('ghostify-layers.csv');
+  const networks = [...new Set(rows.map((row) => row.network))];
+  const tables = networks.map((name) => layersOf(rows.filter((row) => row.network === name)));
+  return `${tables.join('\n\n')}
+
+${facts.cpu}, node v${facts.node}, 1 thread: \`${facts.command}\`.`;
+}
+
+function layersOf(rows) {
   const of = (form) => rows.filter((row) => row.form === form);
   const sum = (form, key) => of(form).reduce((all, row) => all + row[key], 0);
   const speed = sum('original', 'macs') / sum('original', 'ms');
@@ -81,9 +93,7 @@ function layersTable() {
   return `| ${rows[0].network}, s=2 | M MACs | ms | M MACs, ghost | ms | ms, unpermuted | ms more than MACs say |
 |---|--:|--:|--:|--:|--:|--:|
 ${lines.join('\n')}
-| ${total} |
-
-${facts.cpu}, node v${facts.node}, 1 thread: \`${facts.command}\`.`;
+| ${total} |`;
 }
 
 const tables = { speed: speedTable, runs: runsTable, layers: layersTable };
