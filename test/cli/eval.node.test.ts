@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -106,6 +106,22 @@ describe('ghostnet eval', () => {
     await writeFile(join(folder, 'labels.csv'), 'file,label\nwhat is this');
     expect((await run(...flat, '--labels', 'labels.csv')).stderr).toMatch(
       /\[DATA_LABELS\]: labels\.csv:2: given/,
+    );
+  });
+
+  it('follows links to pictures and to class folders, and not round in circles', async () => {
+    const plain = await run('eval', 'three.safetensors', '--data', 'photos', '--json');
+    const [first, second, third] = drawnClasses as [string, string, string];
+    await mkdir(join(folder, 'linked', third), { recursive: true });
+    for (const name of [first, second])
+      await symlink(join(folder, 'photos', name), join(folder, 'linked', name));
+    for (let i = 0; i < 9; i++)
+      await symlink(join(folder, `photos/${third}/00${i}.png`), join(folder, `linked/${third}/00${i}.png`));
+    await symlink('.', join(folder, 'linked', third, 'itself'));
+    const linked = await run('eval', 'three.safetensors', '--data', 'linked', '--json');
+    expect(linked.stderr).toBe('');
+    expect((JSON.parse(linked.stdout) as Printed).confusion).toEqual(
+      (JSON.parse(plain.stdout) as Printed).confusion,
     );
   });
 

@@ -3,8 +3,8 @@
  * (named after the network's classes, or by WordNet ids as ImageNet's are), or any folder with a list of labels. Lists
  * files; decodes none until they are asked for.
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, dirname, extname, join, relative } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, dirname, relative } from 'node:path';
 import { EnvironmentError, FormatError } from '../../errors.js';
 import type { PictureSource } from '../batches.js';
 import { cifar10TestFile } from '../cifar10.js';
@@ -13,6 +13,7 @@ import { decodePictureFile, pictureExtensions } from './decode.js';
 import { findEvaluationFolder } from './image-folder.js';
 import { type LabelTable, parseLabels } from './label-table.js';
 import { openStore } from './picture-store.js';
+import { picturesBelow } from './pictures-below.js';
 
 export interface EvaluationData {
   readonly source: PictureSource;
@@ -73,14 +74,6 @@ async function readLabels(file: string): Promise<LabelTable> {
     throw new EnvironmentError('FILE_NOT_FOUND', `"${file}": cannot be read (${cause.code})`, { cause });
   });
   return parseLabels(text, file);
-}
-
-async function picturesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
-  return entries
-    .filter((entry) => entry.isFile() && pictureExtensions.has(extname(entry.name).toLowerCase()))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
 }
 
 const wordnetId = /^n\d{8}/;

@@ -4,12 +4,13 @@
  * has none. Decodes every picture once, so that bad ones are known before training starts.
  */
 import { readdir, stat } from 'node:fs/promises';
-import { extname, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import { EnvironmentError, errorCode, FormatError } from '../../errors.js';
 import type { RgbPicture } from '../picture.js';
 import { balancedSubset, stratifiedSplit } from '../sampling.js';
 import { pictureExtensions } from './decode.js';
 import type { PictureStore } from './picture-store.js';
+import { isFolder, picturesBelow } from './pictures-below.js';
 import { readPictureForTraining } from './training-picture.js';
 
 export interface FolderListing {
@@ -26,8 +27,10 @@ const validationNames = ['val', 'valid', 'validation'];
 async function subfolders(folder: string): Promise<string[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    const names = entries.filter((entry) => !entry.name.startsWith('.'));
+    const folders = await Promise.all(names.map((entry) => isFolder(entry, folder)));
+    return names
+      .filter((_, i) => folders[i])
       .map((entry) => entry.name)
       .sort();
   } catch (cause) {
@@ -38,14 +41,6 @@ async function subfolders(folder: string): Promise<string[]> {
       { cause },
     );
   }
-}
-
-async function picturesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
-  return entries
-    .filter((entry) => entry.isFile() && pictureExtensions.has(extname(entry.name).toLowerCase()))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
 }
 
 /**
