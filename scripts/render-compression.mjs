@@ -189,16 +189,17 @@ function speedUps() {
   return `## Does a ghostified network's time follow its MACs?
 
 Original against ghostified (s=2, d=3), each in the same runtime, one thread, in turns. The last column is how far the speed-up
-in time is from that in MACs. ResNet-20's convolutions run by Winograd's scheme, before as after; they cost less, so that the cheap
-operations, the permutations and what is the same in both weigh more.
+in time is from that in MACs. ResNet-20's convolutions, and SqueezeNet's of 3x3, run by Winograd's scheme, before as after; they
+cost less, so that the cheap operations, the permutations and what is the same in both weigh more
+([step by step](ghostify.md#does-time-follow-macs)). onnxruntime runs depthwise convolutions much slower per MAC than dense ones.
 
 ${markdown(['network', 'runtime', 'MACs, times fewer', 'times faster', 'off'], table)}`;
 }
 
 const timed = times.rows.length > 0;
 const about = timed
-  ? `Times are measured in turns: resnet20 the least of ${times.facts.rounds} rounds' medians, the others, measured before 3x3 convolutions
-ran by Winograd's scheme, the median of 7 rounds on 2026-11-25; int8 against floats on more networks: [int8](int8.md). Batch 1, one thread, ${times.facts.cpu}, Node ${times.facts.node}, ${times.facts.date}: \`${times.facts.command}\`.`
+  ? `Times are measured in turns, the least of ${times.facts.rounds} rounds' medians; int8 against floats on more networks: [int8](int8.md).
+Batch 1, one thread, ${times.facts.cpu}, Node ${times.facts.node}, ${times.facts.date}: \`${times.facts.command}\`.`
   : 'Times have not been measured yet: `node bench/compression-times.mjs`.';
 
 writeFileSync(

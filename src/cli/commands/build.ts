@@ -10,6 +10,11 @@ import type { ShipPrecision, Shipped } from '../../ship/build.js';
 import type { Register } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { wholeNumber } from '../input/options.js';
+import {
+  noteUsualPreprocessing,
+  preprocessingHelp,
+  withPreprocessing,
+} from '../input/preprocessing-option.js';
 import { onInterrupt } from '../output/interrupt.js';
 import { UsageError } from '../output/report-error.js';
 import { byteSize, outColors, print, printJson, table } from '../output/terminal.js';
@@ -17,6 +22,7 @@ import { byteSize, outColors, print, printJson, table } from '../output/terminal
 interface BuildOptions {
   readonly out: string;
   readonly network?: string;
+  readonly preprocessing?: string;
   readonly precision?: ShipPrecision;
   readonly calibrate?: string;
   readonly inlineWeights?: boolean;
@@ -47,6 +53,7 @@ export const registerBuild: Register = (program, act) => {
     )
     .requiredOption('--out <folder>', 'where to write; files of the same names are replaced')
     .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
+    .option('--preprocessing <file>', preprocessingHelp)
     .option(
       '--precision <f32|f16|int8>',
       'how weights are stored: f16 halves the download, int8 quarters it and computes so (default: f16, or as the file)',
@@ -100,13 +107,15 @@ async function openNetwork(
   const { loadRunnable } = await import('../input/load-runnable.js');
   const { precision, calibrate } = options;
   const loaded = await loadRunnable(nameOrFile === 'default' ? undefined : nameOrFile, options.network);
-  const { graph, description, content } = loaded;
+  const model = await withPreprocessing(loaded, options.preprocessing);
+  const { graph, description, content } = model;
   if (content.precision === 'int8') {
     if (precision !== undefined && precision !== 'int8')
       throw new UsageError(
         `--precision ${precision}: ${nameOrFile} is an int8 file; take the file it was made of`,
       );
-    return { graph, weights: content.quantized, description };
+    const weights = await withPreprocessing(content.quantized, options.preprocessing);
+    return { graph, weights, description };
   }
   if (precision !== 'int8') return { graph, weights: content.weights, description };
   if (calibrate === undefined)
@@ -115,6 +124,7 @@ async function openNetwork(
     );
   const { readInputs } = await import('../input/picture-inputs.js');
   const { quantize } = await import('../../quantize-network.js');
+  noteUsualPreprocessing(model);
   const { inputs } = await readInputs(calibrate, graph, calibrationPictures, false);
   const { network } = await quantize(graph, content.weights, { calibration: inputs });
   return { graph: network.graph, weights: network, description: `${description}, in int8` };

@@ -8,6 +8,7 @@ import { exitCodes } from '../exit-codes.js';
 import type { Found } from '../input/find-pictures.js';
 import type { OpenModel } from '../input/open-model.js';
 import { wholeNumber } from '../input/options.js';
+import { preprocessingHelp } from '../input/preprocessing-option.js';
 import { codeOf, oneLine, warn } from '../output/report-error.js';
 import { bar, milliseconds, outColors, print, printJson, table } from '../output/terminal.js';
 
@@ -26,6 +27,7 @@ export type PictureResult =
 interface ClassifyOptions {
   readonly model?: string;
   readonly network?: string;
+  readonly preprocessing?: string;
   readonly top: number;
   readonly threads: number;
   readonly json?: boolean;
@@ -38,6 +40,7 @@ export const registerClassify: Register = (program, act) => {
     .argument('<files or folders...>', 'pictures, and folders that are searched for pictures')
     .option('--model <name|file>', 'network by name (its pulled weights are used) or model file')
     .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
+    .option('--preprocessing <file>', preprocessingHelp)
     .option('--top <n>', 'how many classes to give for each picture', wholeNumber(1), 5)
     .option('--threads <n>', 'threads that run the network', wholeNumber(1, 64), 1)
     .option('--json', 'print [{ file, predictions: [{ index, label, probability }], ms }]')
@@ -63,7 +66,7 @@ Examples:
 async function classifyCommand(paths: readonly string[], options: ClassifyOptions): Promise<number> {
   const { openModel } = await import('../input/open-model.js');
   const { findPictures } = await import('../input/find-pictures.js');
-  const model = await openModel(options.model, options.threads, options.network);
+  const model = await openModel(options.model, options);
   try {
     const found = await findPictures(paths);
     const results: PictureResult[] = [];

@@ -10,6 +10,11 @@ import type { Calibration, CompressionPlan, CompressionResult } from '../../pass
 import type { Register } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { list, wholeNumber } from '../input/options.js';
+import {
+  noteUsualPreprocessing,
+  preprocessingHelp,
+  withPreprocessing,
+} from '../input/preprocessing-option.js';
 import { UsageError } from '../output/report-error.js';
 import { note, print, printJson } from '../output/terminal.js';
 import {
@@ -24,6 +29,7 @@ import type { Measuring, Model } from './compress/outcome.js';
 interface CompressOptions extends CommonOptions {
   readonly method: MethodName;
   readonly network?: string;
+  readonly preprocessing?: string;
   readonly out?: string;
   readonly plan?: string;
   readonly savePlan?: string;
@@ -60,6 +66,7 @@ export const registerCompress: Register = (program, act) => {
     .addOption(new Option('--method <name>', 'which pass').choices(methodNames).makeOptionMandatory())
     .option('--out <file>', 'where the new model goes: .safetensors, or .onnx')
     .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
+    .option('--preprocessing <file>', preprocessingHelp)
     .option('--ratio <s>', 'how many times fewer MACs (for ghost: s of the modules); default 2', atLeastOne)
     .option('--keep <share>', 'instead of --ratio: the share of channels that stays', share)
     .option('--skip <layers>', 'layers to leave, with commas; * stands for any text', list, [])
@@ -159,7 +166,10 @@ async function compressCommand(name: string, options: CompressOptions): Promise<
   const { planToJson } = await import('../../passes/compression.js');
   const { writeFileAtomically } = await import('../../formats/node/model-file.js');
   const { printCompressionPlan } = await import('./compress/print-plan.js');
-  const model = await loadModelOrRandom(name, options.network);
+  const loaded = await loadModelOrRandom(name, options.network);
+  const model = await withPreprocessing(loaded, options.preprocessing);
+  if (options.calibrate !== undefined || options.data !== undefined)
+    noteUsualPreprocessing({ ...model, description: name });
   const pass = await loadPass(method);
   const { calibration, measuring } = await readPictures(model.graph, options);
   const plan =

@@ -8,6 +8,11 @@ import type { GhostModuleInfo, Graph, Tensor, Weights } from '../../graph/graph.
 import type { Register } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { list, wholeNumber } from '../input/options.js';
+import {
+  noteUsualPreprocessing,
+  preprocessingHelp,
+  withPreprocessing,
+} from '../input/preprocessing-option.js';
 import { codeOf, UsageError } from '../output/report-error.js';
 import { note, outColors, print, printJson, table } from '../output/terminal.js';
 import type { LayerFeatures } from './features/report.js';
@@ -15,6 +20,7 @@ import type { LayerFeatures } from './features/report.js';
 interface FeaturesOptions {
   readonly out: string;
   readonly network?: string;
+  readonly preprocessing?: string;
   readonly layer?: readonly string[];
   readonly layers: number;
   readonly pairs: number;
@@ -29,6 +35,7 @@ export const registerFeatures: Register = (program, act) => {
     .argument('<picture>', 'JPEG, PNG, WebP, AVIF or GIF')
     .requiredOption('--out <folder>', 'where the pictures and the page go')
     .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
+    .option('--preprocessing <file>', preprocessingHelp)
     .option('--layer <names>', 'nodes to show, with commas between; * stands for anything', list)
     .option('--layers <n>', 'without --layer: how many layers, spread over the depth', wholeNumber(1), 8)
     .option('--pairs <n>', 'pairs to show of each layer', wholeNumber(1), 6)
@@ -151,13 +158,16 @@ async function trainedOrRandom(model: string, network: string | undefined) {
 export async function layerFeatures(
   model: string,
   picture: string,
-  options: Pick<FeaturesOptions, 'network' | 'layer' | 'layers' | 'pairs'>,
+  options: Pick<FeaturesOptions, 'network' | 'preprocessing' | 'layer' | 'layers' | 'pairs'>,
 ): Promise<{ graph: Graph; layers: LayerFeatures[]; description: string; random: boolean }> {
   const { decodePictureFile } = await import('../../data/node/decode.js');
   const { preprocess } = await import('../../data/preprocess.js');
   const { classifierShape, usualPreprocessing } = await import('../../graph/classifier.js');
   const { inferShapes } = await import('../../graph/shapes.js');
-  const { graph, weights, description, random } = await trainedOrRandom(model, options.network);
+  const loaded = await trainedOrRandom(model, options.network);
+  const prepared = await withPreprocessing(loaded, options.preprocessing);
+  const { graph, weights, description, random } = prepared;
+  noteUsualPreprocessing(prepared);
   const { width, height } = classifierShape(graph, 'features');
   const source = await decodePictureFile(picture);
   const input = preprocess(

@@ -10,6 +10,7 @@ import type { Register } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { commandLine } from '../input/command-words.js';
 import { list, wholeNumber } from '../input/options.js';
+import { preprocessingHelp } from '../input/preprocessing-option.js';
 import { UsageError } from '../output/report-error.js';
 import { note, print, printJson } from '../output/terminal.js';
 import type { TuningData } from './ghostify/finetune-recipe.js';
@@ -43,6 +44,7 @@ export const registerGhostify: Register = (program, act) => {
     .argument('<name|file>', 'a network by name or a model file')
     .option('--out <file>', 'where the new model goes: .safetensors, or .onnx')
     .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
+    .option('--preprocessing <file>', preprocessingHelp)
     .option('--ratio <s>', 'of n channels n/s stay, the others become ghosts', wholeNumber(2, 64), 2)
     .option('--cheap-kernel <d>', 'side of the cheap filters: 1, 3, 5 or 7', wholeNumber(1, 7), 3)
     .addOption(

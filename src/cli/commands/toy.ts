@@ -9,12 +9,18 @@ import type { MapStack } from '../../passes/ghostify/ghost-pairs.js';
 import type { Register } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { wholeNumber } from '../input/options.js';
+import {
+  noteUsualPreprocessing,
+  preprocessingHelp,
+  withPreprocessing,
+} from '../input/preprocessing-option.js';
 import { UsageError } from '../output/report-error.js';
 import { note, outColors, print, printJson, table } from '../output/terminal.js';
 
 interface ToyOptions {
   readonly model?: string;
   readonly network?: string;
+  readonly preprocessing?: string;
   readonly node?: string;
   readonly pairs: number;
   readonly pair: readonly (readonly [number, number])[];
@@ -38,6 +44,7 @@ export const registerToy: Register = (program, act) => {
     .argument('<picture>', 'a picture file')
     .option('--model <name|file>', 'a network by name or a model file (default: the one that classify takes)')
     .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
+    .option('--preprocessing <file>', preprocessingHelp)
     .option('--node <name>', 'whose maps (default: the first residual block, or the second convolution)')
     .option('--pairs <n>', 'how many of the most ghost-like pairs', wholeNumber(1, 6), 3)
     .option('--pair <from:to>', 'this pair of channels instead; can be given again', pairOption, [])
@@ -73,13 +80,16 @@ function defaultNode(graph: Graph): string {
 /** The maps that one node makes of a picture, each scaled to 0..1. Throws UsageError when the node is none or has no maps. */
 export async function toyMaps(
   picture: string,
-  options: Pick<ToyOptions, 'model' | 'network' | 'node'>,
+  options: Pick<ToyOptions, 'model' | 'network' | 'preprocessing' | 'node'>,
 ): Promise<{ stack: MapStack; node: string; network: string; description: string }> {
   const { loadModel } = await import('../input/load-model.js');
   const { calibrationOf } = await import('../../calibration.js');
   const { readInputs } = await import('../input/picture-inputs.js');
   const { scaledMaps } = await import('../../passes/ghostify/ghost-pairs.js');
-  const { graph, weights, description } = await loadModel(options.model, options.network);
+  const loaded = await loadModel(options.model, options.network);
+  const prepared = await withPreprocessing(loaded, options.preprocessing);
+  const { graph, weights, description } = prepared;
+  noteUsualPreprocessing(prepared);
   const node = options.node ?? defaultNode(graph);
   if (!graph.nodes.some((one) => one.name === node))
     throw new UsageError(`--node: ${graph.name} has no node "${node}"; ghostnet inspect lists them`);

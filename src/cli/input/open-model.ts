@@ -10,6 +10,7 @@ import { classifierShape, usualPreprocessing } from '../../graph/classifier.js';
 import { nodeMap } from '../../graph/graph.js';
 import type { Network } from '../../runtime/network.js';
 import { loadRunnable, openRunnable } from './load-runnable.js';
+import { noteUsualPreprocessing, withPreprocessing } from './preprocessing-option.js';
 
 export interface OpenModel {
   readonly network: Network;
@@ -31,17 +32,22 @@ function usualLabels(classes: number): readonly string[] {
 }
 
 /**
- * Opens what `--model` names (undefined: the default model) on `threads` threads; `network` is `--network`.
+ * Opens what `--model` names (undefined: the default model) on `threads` threads; `network` and `preprocessing` are the
+ * options of these names.
  * Throws what loading and compiling throw, and RangeError `NOT_A_CLASSIFIER` when the network does not take one picture
  * or does not give one row of scores.
  */
 export async function openModel(
   nameOrFile: string | undefined,
-  threads: number,
-  network?: string,
+  options: { readonly threads: number; readonly network?: string; readonly preprocessing?: string },
 ): Promise<OpenModel> {
-  const model = await loadRunnable(nameOrFile, network);
+  const { threads } = options;
+  const model = await withPreprocessing(
+    await loadRunnable(nameOrFile, options.network),
+    options.preprocessing,
+  );
   const { graph, description, content } = model;
+  noteUsualPreprocessing(model);
   const { width, height, classes } = classifierShape(graph);
   const preprocessing = graph.meta.preprocessing ?? usualPreprocessing(height, width);
   const labels = graph.meta.labels ?? usualLabels(classes);

@@ -22,7 +22,7 @@ export async function showPhotographs(photographs: readonly Photograph[]): Promi
   const { bold, dim } = outColors;
   try {
     const started = performance.now();
-    const model = await openModel(undefined, 1);
+    const model = await openModel(undefined, { threads: 1 });
     const opened = performance.now() - started;
     try {
       const rows: string[][] = [['picture', 'the network says', '', '', 'time'].map((text) => dim(text))];

@@ -9,12 +9,14 @@ import type { Calibration } from '../../../passes/compression.js';
 import type { GhostifyOptions } from '../../../passes/ghostify/options.js';
 import type { GhostPlan } from '../../../passes/ghostify/plan.js';
 import type { PictureInputs } from '../../input/picture-inputs.js';
+import { noteUsualPreprocessing, withPreprocessing } from '../../input/preprocessing-option.js';
 import { UsageError } from '../../output/report-error.js';
 import type { Target } from './search.js';
 
 /** What the command line gave. */
 export interface GhostifyCommandOptions {
   readonly network?: string;
+  readonly preprocessing?: string;
   readonly out?: string;
   readonly ratio: number;
   readonly cheapKernel: number;
@@ -58,7 +60,12 @@ export async function load(name: string, options: GhostifyCommandOptions): Promi
   const { loadModelOrRandom } = await import('../../input/load-model.js');
   const { calibrationOf } = await import('../../../calibration.js');
   const { readInputs } = await import('../../input/picture-inputs.js');
-  const model = await loadModelOrRandom(name, options.network);
+  const model = await withPreprocessing(
+    await loadModelOrRandom(name, options.network),
+    options.preprocessing,
+  );
+  if (options.calibrate !== undefined || options.data !== undefined)
+    noteUsualPreprocessing({ ...model, description: name });
   const { threads, pictures } = options;
   const read = async (path: string, most: number, labelled: boolean): Promise<PictureInputs> =>
     readInputs(path, model.graph, most, labelled);
