@@ -89,12 +89,13 @@ function feBlock(
 
 /**
  * Input `input` [3, H, W] with sides that are multiples of 32; output `fc` [N, classes]. Width multiplies all channels,
- * the last convolution's from 1380 on except at the two published widths.
+ * the last convolution's (`head`) from 1380 on except at the two published widths.
  */
-export function feNet(options: FamilyOptions): Graph {
+export function feNet(options: FamilyOptions & { readonly head?: number }): Graph {
   const { width = 1, classes = 1000, inputSize = 224, dropout = 0.2 } = options;
   const stem = Math.max(2, 2 * Math.round((16 * width) / 2));
-  const head = feNetHeads.find((row) => row.width === width)?.head ?? Math.round(1380 * width);
+  const published = feNetHeads.find((row) => row.width === width)?.head;
+  const { head = published ?? Math.round(1380 * width) } = options;
   const g = new GraphBuilder(options.name);
   let x = g.input('input', [3, inputSize, inputSize]);
   x = convUnit(g, x, {

@@ -5,9 +5,8 @@
  * is not published. Names are the authors' code's (`layers.0.conv1`).
  */
 import { rangeError } from '../errors.js';
-import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/graph.js';
-import { convUnit } from './conv-unit.js';
+import { bottleneckResNet50 } from './bottleneck-resnet.js';
 import { type FamilyOptions, imagenetEntries, type ModelEntry } from './model-entry.js';
 import { resNetRows } from './resnet-imagenet.js';
 
@@ -28,7 +27,7 @@ export interface MetaPruningOptions extends FamilyOptions {
 
 /** Input `input` [3, H, W]; output `fc` [N, classes]. Width multiplies all channels. Throws RangeError `BAD_ENCODING`. */
 export function metaPruningResNet50(options: MetaPruningOptions): Graph {
-  const { width = 1, classes = 1000, inputSize = 224, encoding = metaPruningEncoding } = options;
+  const { width = 1, encoding = metaPruningEncoding } = options;
   const { depths } = resNetRows[50];
   const blocks = depths.reduce((sum, depth) => sum + depth, 0);
   const codes = depths.length + blocks;
@@ -37,52 +36,20 @@ export function metaPruningResNet50(options: MetaPruningOptions): Graph {
       'BAD_ENCODING',
       `MetaPruning: encoding: given [${encoding.join(', ')}], expected ${codes} whole numbers from 0 to 30`,
     );
-  const kept = (channels: number, code: number): number =>
+  const kept = (channels: number, code: number | undefined = 30): number =>
     Math.max(1, Math.round(keptChannels(channels, code) * width));
-  const all = 30;
-  const g = new GraphBuilder(options.name);
-  let x = g.input('input', [3, inputSize, inputSize]);
-  x = convUnit(g, x, {
-    outChannels: kept(64, encoding[0] ?? all),
-    kernel: 7,
-    stride: 2,
-    activation: 'relu',
-    names: ['conv1', 'bn1', 'relu'],
+  const lastStage = depths.length - 1;
+  return bottleneckResNet50(options, {
+    stemChannels: kept(64, encoding[0]),
+    stemNames: ['conv1', 'bn1', 'relu'],
+    outChannels: (stage) => kept(256 << stage, stage === lastStage ? 30 : encoding[stage + 1]),
+    blockName: ({ index }) => `layers.${index}`,
+    body: (_, x, { stage, index, stride, out, conv }) => {
+      const outChannels = kept(64 << stage, encoding[depths.length + index]);
+      const inner = conv(conv(x, '1', { outChannels }), '2', { outChannels, kernel: 3, stride });
+      return conv(inner, '3', { outChannels: out }, false);
+    },
   });
-  x = g.maxPool('maxpool', x, { kernel: 3, stride: 2, padding: 1 });
-  let index = 0;
-  depths.forEach((depth, stage) => {
-    const planes = 64 << stage;
-    const last = stage === depths.length - 1;
-    const out = kept(planes * 4, last ? all : (encoding[stage + 1] ?? all));
-    for (let block = 0; block < depth; block++) {
-      const name = `layers.${index}`;
-      const middle = kept(planes, encoding[depths.length + index] ?? all);
-      const stride = stage > 0 && block === 0 ? 2 : 1;
-      const conv = (y: string, at: number, outChannels: number, kernel: number, s: number): string =>
-        convUnit(g, y, {
-          outChannels,
-          kernel,
-          stride: s,
-          activation: at < 3 ? 'relu' : null,
-          names: [`${name}.conv${at}`, `${name}.bn${at}`, `${name}.bn${at}.relu`],
-        });
-      const y = conv(conv(conv(x, 1, middle, 1, 1), 2, middle, 3, stride), 3, out, 1, 1);
-      const shortcut =
-        block > 0
-          ? x
-          : convUnit(g, x, {
-              outChannels: out,
-              stride,
-              activation: null,
-              names: [`${name}.downsample.0`, `${name}.downsample.1`, ''],
-            });
-      x = g.activation(`${name}.relu`, g.add(`${name}.add`, y, shortcut), 'relu');
-      index++;
-    }
-  });
-  x = g.flatten('flatten', g.globalAvgPool('avgpool', x));
-  return g.build([g.linear('fc', x, { outFeatures: classes })], options.meta ?? {});
 }
 
 export const metaPruningEntries: readonly ModelEntry[] = imagenetEntries(

@@ -55,6 +55,8 @@ export interface MobileNetV3Options extends FamilyOptions {
   readonly variant: keyof typeof variants;
   /** No squeeze-and-excite, ReLU only, 3x3 only. Default false. */
   readonly minimalistic?: boolean;
+  /** Channels of the last hidden layer at width 1. Default 1280 (Large) or 1024 (Small). */
+  readonly head?: number;
 }
 
 /** Names inside torchvision's block: `block.0` .. in order, those that exist. */
@@ -74,7 +76,8 @@ function blockNames(name: string, expands: boolean, se: boolean): InvertedResidu
  */
 export function mobileNetV3(options: MobileNetV3Options): Graph {
   const { width = 1, classes = 1000, inputSize = 224, dropout = 0.2, ghost, minimalistic = false } = options;
-  const { rows, head } = variants[options.variant];
+  const { rows, head: usualHead } = variants[options.variant];
+  const { head = usualHead } = options;
   const norm = { eps: 1e-3, momentum: 0.01 };
   const scaled = (channels: number): number => makeDivisible(channels * width, 8);
   const hardSwish = minimalistic ? 'relu' : 'hardSwish';

@@ -1,77 +1,45 @@
 /**
  * Shift-ResNet-50 for ImageNet (Wu et al. 2018): the bottleneck's 3x3 convolution is a 1x1 convolution, a shift and a
- * 1x1 convolution, as in the CIFAR networks of shift-resnet.ts. Unverified: its authors published no code of it and no
- * text that we could read says the expansion and the width of the 6.0 M network of the GhostNet paper's table 6. With
- * expansion 3, an eighth of the bottleneck's channels is the nearest whole division (6.16 M).
+ * 1x1 convolution, as in the CIFAR networks of shift-resnet.ts. A reconstruction: its authors published no code of it, and no
+ * text that we could read says the expansion or the width of the 6.0 M network of the GhostNet paper's table 6. Expansion 3 and
+ * half of all channels give 5,985,864 params, as half of ResNet-50's channels give the 6.9 M of Slimmable Networks.
  */
-import { GraphBuilder } from '../graph/builder.js';
 import type { Graph } from '../graph/graph.js';
-import { convUnit } from './conv-unit.js';
-import { type FamilyOptions, imagenetEntries, type ModelEntry } from './model-entry.js';
-import { resNetRows } from './resnet-imagenet.js';
+import { bottleneckResNet50 } from './bottleneck-resnet.js';
+import { type FamilyOptions, imagenetEntries, type ModelEntry, widthSuffix } from './model-entry.js';
 import { shiftOffsets } from './shift-resnet.js';
 
 export interface ImageNetShiftResNetOptions extends FamilyOptions {
   /** Channels that are shifted, as a multiple of the bottleneck's. Default 3. */
   readonly expansion?: number;
-  /** Divides the channels inside the bottlenecks. Default 1. */
-  readonly reduction?: number;
 }
 
 /** Input `input` [3, H, W]; output `fc` [N, classes]. Width multiplies all channels. */
 export function imageNetShiftResNet50(options: ImageNetShiftResNetOptions): Graph {
-  const { width = 1, classes = 1000, inputSize = 224, expansion = 3, reduction = 1 } = options;
+  const { width = 1, expansion = 3 } = options;
   const scaled = (channels: number): number => Math.max(1, Math.round(channels * width));
-  const g = new GraphBuilder(options.name);
-  let x = g.input('input', [3, inputSize, inputSize]);
-  x = convUnit(g, x, {
-    outChannels: scaled(64),
-    kernel: 7,
-    stride: 2,
-    activation: 'relu',
-    names: ['conv1', 'bn1', 'bn1.relu'],
-  });
-  x = g.maxPool('maxpool', x, { kernel: 3, stride: 2, padding: 1 });
-  resNetRows[50].depths.forEach((depth, stage) => {
-    const middle = scaled((64 << stage) / reduction);
-    const out = scaled(256 << stage);
-    for (let block = 0; block < depth; block++) {
-      const name = `layer${stage + 1}.${block}`;
-      const stride = stage > 0 && block === 0 ? 2 : 1;
-      const conv = (y: string, at: string, outChannels: number, s = 1, relu = true): string =>
-        convUnit(g, y, {
-          outChannels,
-          stride: s,
-          activation: relu ? 'relu' : null,
-          names: [`${name}.conv${at}`, `${name}.bn${at}`, `${name}.bn${at}.relu`],
-        });
-      let y = conv(x, '1', middle);
-      y = conv(y, '2a', middle * expansion);
+  return bottleneckResNet50(options, {
+    stemChannels: scaled(64),
+    stemNames: ['conv1', 'bn1', 'bn1.relu'],
+    outChannels: (stage) => scaled(256 << stage),
+    blockName: ({ stage, block }) => `layer${stage + 1}.${block}`,
+    body: (g, x, { name, stage, stride, out, conv }) => {
+      const outChannels = scaled(64 << stage);
+      let y = conv(x, '1', { outChannels });
+      y = conv(y, '2a', { outChannels: outChannels * expansion });
       y = g.shift(`${name}.shift2`, y, shiftOffsets(g.channels(y)));
-      y = conv(conv(y, '2b', middle, stride), '3', out, 1, false);
-      const shortcut =
-        block > 0
-          ? x
-          : convUnit(g, x, {
-              outChannels: out,
-              stride,
-              activation: null,
-              names: [`${name}.downsample.0`, `${name}.downsample.1`, ''],
-            });
-      x = g.activation(`${name}.relu`, g.add(`${name}.add`, y, shortcut), 'relu');
-    }
+      return conv(conv(y, '2b', { outChannels, stride }), '3', { outChannels: out }, false);
+    },
   });
-  x = g.flatten('flatten', g.globalAvgPool('avgpool', x));
-  return g.build([g.linear('fc', x, { outFeatures: classes })], options.meta ?? {});
 }
 
-export const imageNetShiftResNetEntries: readonly ModelEntry[] = [1, 8].flatMap((reduction) =>
+export const imageNetShiftResNetEntries: readonly ModelEntry[] = [1, 0.5].flatMap((width) =>
   imagenetEntries(
     {
-      name: reduction === 1 ? 'shiftresnet50-3' : `shiftresnet50-3-r${reduction}`,
-      summary: `Shift-ResNet-50, expansion 3${reduction === 1 ? '' : `, ${reduction} times narrower bottlenecks`} (after Wu et al. 2018, unverified)`,
+      name: width === 1 ? 'shiftresnet50-3' : `shiftresnet50-3-${widthSuffix(width)}`,
+      summary: `Shift-ResNet-50, expansion 3${width === 1 ? '' : `, ${width}x width`} (after Wu et al. 2018, a reconstruction)`,
       ghost: false,
     },
-    (options) => imageNetShiftResNet50({ ...options, reduction }),
+    (options) => imageNetShiftResNet50({ width, ...options }),
   ),
 );

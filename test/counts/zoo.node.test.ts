@@ -5,6 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { profile } from '../../src/analysis/profile.js';
+import { feNet } from '../../src/models/fe-net.js';
+import { mobileNetV3 } from '../../src/models/mobilenet-v3.js';
 import { createModel, listModels } from '../../src/models/registry.js';
 import { agreement } from '../../src/paper/agreement.js';
 import { readCsv } from '../../src/paper/csv.js';
@@ -28,6 +30,23 @@ describe('networks that others published', () => {
       ({ name }) => !known.has(name) && !/cifar|ghostnet-|ghost-resnet50|bn-after/.test(name),
     );
     expect(missing.map(({ name }) => name)).toEqual([]);
+  });
+
+  it('numbers that notes give for other forms are counted too', () => {
+    const small = (width: number) => mobileNetV3({ name: 'small', variant: 'small', width, head: 1280 });
+    expect(profile(small(0.75)).params).toBe(2_408_720);
+    expect(agreement(profile(small(0.75)).macs, '44 M')).toBe('printed digits');
+    expect(profile(small(1)).params).toBe(2_946_568);
+    // a last convolution that fits 3.7 M and 301 M when digits are cut
+    for (const [head, fits] of [
+      [1519, false],
+      [1520, true],
+      [1551, true],
+      [1552, false],
+    ] as const) {
+      const { params, macs } = profile(feNet({ name: 'fe_net', head }));
+      expect([Math.floor(params / 1e5), Math.floor(macs / 1e6)].join() === '37,301').toBe(fits);
+    }
   });
 
   it('GhostNetV3 folded counts what GhostNetV2 counts', () => {
