@@ -35,6 +35,7 @@ export function accuracyAgainstMacs(rows: readonly PaperRow[]): Figure {
     title: 'Figure 6: accuracy against FLOPs',
     text: 'ImageNet top-1 as the paper prints it (table 7); millions of multiply-accumulates as counted here.',
     file: 'figure-6.svg',
+    chart: true,
     svg: scatterChart({
       title: 'ImageNet top-1 against MACs',
       xLabel: 'million multiply-accumulates (counted)',
@@ -54,6 +55,7 @@ export function accuracyAgainstLatency(rows: readonly PaperRow[], latency: reado
       `ImageNet top-1 as the paper prints it (table 7); milliseconds a picture, measured by this package: one thread, batch 1, all networks in turns ` +
       `in one run, median of ${rounds} rounds. ${cpu}, Node ${node}, ${date}. The paper measured on a phone.`,
     file: 'figure-7.svg',
+    chart: true,
     svg: scatterChart({
       title: 'ImageNet top-1 against latency here',
       xLabel: `milliseconds a picture (${cpu.trim()}, one thread)`,

@@ -19,6 +19,8 @@ export interface Figure {
   /** File name without folder, and the SVG. */
   readonly file: string;
   readonly svg: string;
+  /** A plot with small text, which a narrow page scrolls rather than shrinks. Default false. */
+  readonly chart?: boolean;
 }
 
 export const tableTitles: Readonly<Record<number, string>> = {
@@ -82,6 +84,7 @@ export function countsTable(table: number, rows: readonly PaperRow[]): RenderedT
   });
   const sources = [...new Set(rows.flatMap(({ accuracy }) => accuracy.source || []))];
   const sweep = sweeps[table];
+  const untrained = rows.find(({ accuracy }) => accuracy.status === 'needs ImageNet');
   const commands = [...new Set(rows.flatMap(({ accuracy }) => accuracy.command ?? []))].slice(0, 1);
   const text = [
     ...notes.map((note, i) => `(${i + 1}) ${note}.`),
@@ -90,6 +93,9 @@ export function countsTable(table: number, rows: readonly PaperRow[]): RenderedT
       : '',
     sweep ? `All rows on the paper's schedule: \`${sweep}\`.` : '',
     commands[0] ? `An accuracy of one's own, for example: \`${commands[0]}\`.` : '',
+    untrained
+      ? `Weights from elsewhere load under the names of timm or torchvision; to train one: \`ghostnet train ${untrained.model} --data imagenet --recipe paper-imagenet --out ${untrained.model}.safetensors\`.`
+      : '',
   ]
     .filter((line) => line !== '')
     .join(' ');
@@ -135,7 +141,7 @@ const style = `body{font:14px/1.5 system-ui,sans-serif;color:#1c2430;max-width:1
 h1{font-size:25px;margin:0}h2{font-size:17px;margin:34px 0 8px}p{color:#5b6675;max-width:90ch}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13px}th,td{padding:3px 6px;border-bottom:1px solid #dfe4ea;white-space:nowrap;font-variant-numeric:tabular-nums;font-weight:400;text-align:left}
 th{color:#5b6675}.r{text-align:right}td.exact,td.printeddigits{color:#00704f}td.within{color:#8a6100}td.differs{color:#b03000}
-figure{margin:0}code{font-size:.93em;background:#f1f4f7;padding:1px 4px;border-radius:4px}svg{max-width:820px;width:100%;height:auto;border:1px solid #dfe4ea;border-radius:8px}`;
+figure{margin:0;overflow-x:auto}code{font-size:.93em;background:#f1f4f7;padding:1px 4px;border-radius:4px}svg{max-width:820px;width:100%;height:auto;border:1px solid #dfe4ea;border-radius:8px}.chart svg{min-width:640px}`;
 
 /** One page without any outside reference. */
 export function htmlPage(
@@ -146,7 +152,7 @@ export function htmlPage(
   return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>GhostNet, the paper's tables</title><style>${style}</style>
 <h1>The paper's tables and figures, from this package</h1><p>${inline(intro)}</p>
 ${tables.map(htmlTable).join('\n')}
-${figures.map(({ title, text, svg }) => `<h2>${escapeHtml(title)}</h2><figure>${svg}</figure><p>${inline(text)}</p>`).join('\n')}
+${figures.map(({ title, text, svg, chart }) => `<h2>${escapeHtml(title)}</h2><figure${chart ? ' class="chart"' : ''}>${svg}</figure><p>${inline(text)}</p>`).join('\n')}
 </html>\n`;
 }
 

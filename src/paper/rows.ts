@@ -73,7 +73,7 @@ function accuracyOf(row: CsvRow, trained: readonly CsvRow[]): PaperRow['accuracy
   const settings = `${ratio ? ` --ratio ${ratio}` : ''}${cheapKernel ? ` --cheap-kernel ${cheapKernel}` : ''}`;
   const command = cifar
     ? `ghostnet train ${model}${settings} --data data/cifar10 --recipe paper-cifar --out ${model}.safetensors`
-    : `ghostnet eval ${model} --data imagenet/val`;
+    : `ghostnet eval ${model}.pth --network ${model} --data imagenet/val`;
   if (run)
     return {
       status: 'trained here',

@@ -105,7 +105,7 @@ export function scatterChart(options: {
       sorted
         .map(
           (point) =>
-            `<path d="${mark}" transform="translate(${x(point.x).toFixed(1)},${y(point.y).toFixed(1)})" fill="${color}"><title>${escapeHtml(`${point.name}: ${point.x}, ${point.y}`)}</title></path>`,
+            `<path class="mark" d="${mark}" transform="translate(${x(point.x).toFixed(1)},${y(point.y).toFixed(1)})" fill="${color}"><title>${escapeHtml(`${point.name}: ${point.x}, ${point.y}`)}</title></path>`,
         )
         .join('')
     );
@@ -114,7 +114,7 @@ export function scatterChart(options: {
     const [color, mark] = lookOf(look ?? i);
     const top = margin.top + 8 + i * 21;
     const left = width - margin.right + 16;
-    const weight = strong ? ' font-weight="600"' : '';
+    const weight = strong ? ' class="strong"' : '';
     return (
       `<path d="${mark}" transform="translate(${left},${top})" fill="${color}"/>` +
       `<text x="${left + 12}" y="${top + 4}"${weight}>${escapeHtml(name)}</text>`
@@ -122,7 +122,7 @@ export function scatterChart(options: {
   });
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(title)}">` +
-    '<style>text{font:12px system-ui,sans-serif;fill:#1c2430}.grid{stroke:#dfe4ea}</style>' +
+    '<style>text{font:12px system-ui,sans-serif;fill:#1c2430}.grid{stroke:#dfe4ea}.strong{font-weight:600}.mark{stroke:#fff}</style>' +
     `<rect width="${width}" height="${height}" fill="#fff"/>` +
     `<text x="${margin.left}" y="24" style="font-size:15px;font-weight:600">${escapeHtml(title)}</text>` +
     [...grid, ...drawn, ...legend].join('') +

@@ -165,25 +165,36 @@ async function paperCommand(words: readonly string[], options: PaperOptions): Pr
     if (drawn.length > 0) note('figures are files: give --out <folder>');
     return exitCodes.ok;
   }
-  await writePages(options.out, rendered, drawn);
+  await writePages(options.out, rendered, drawn, picture !== undefined);
   return exitCodes.ok;
 }
 
 const intro =
-  'The tables and figures of "GhostNet: More Features from Cheap Operations" (CVPR 2020), made by `ghostnet paper`: this package\'s counts ' +
-  "beside the paper's, and what is missing for an accuracy of one's own. Table 2 and figures 1 and 4 are made of a picture of one's own: " +
-  '`ghostnet paper all --picture photo.jpg --out paper/`..';
+  'The tables and figures of "GhostNet: More Features from Cheap Operations" (CVPR 2020), made by `ghostnet paper`: this package\'s numbers ' +
+  'beside the paper\'s. Params and MACs are counts, exact; "printed digits" says that a count rounds to what the paper prints. An accuracy ' +
+  '"here" was trained by this package; else it says what is missing: training (CIFAR-10, on any machine), ImageNet (data, weights or a ' +
+  'training of days), or a network that nobody published. Figure 7 is measured on the machine it names. ';
+
+/** Table 2 and figures 1 and 4, which are measured on a picture. */
+const introWithPicture = 'Table 2 and figures 1 and 4 are measured on the picture that was given.';
+const introWithout =
+  "Table 2 and figures 1 and 4 are measured on a picture of one's own: `ghostnet paper all --picture photo.jpg --out paper/`.";
 
 async function writePages(
   out: string,
   rendered: readonly RenderedTable[],
   drawn: readonly Figure[],
+  ofPicture: boolean,
 ): Promise<void> {
   const { htmlPage, markdownPage } = await import('../../paper/render.js');
+  const text = intro + (ofPicture ? introWithPicture : introWithout);
   const { writeFileAtomically } = await import('../../formats/node/model-file.js');
   for (const { file, svg } of drawn) await writeFileAtomically(join(out, file), `${svg}\n`);
-  await writeFileAtomically(join(out, 'paper.md'), markdownPage(rendered, drawn, { intro, folder: '' }));
-  await writeFileAtomically(join(out, 'index.html'), htmlPage(rendered, drawn, intro));
+  await writeFileAtomically(
+    join(out, 'paper.md'),
+    markdownPage(rendered, drawn, { intro: text, folder: '' }),
+  );
+  await writeFileAtomically(join(out, 'index.html'), htmlPage(rendered, drawn, text));
   const files = ['index.html', 'paper.md', ...drawn.map(({ file }) => file)];
   print(`wrote ${files.map((file) => join(out, file)).join(', ')}`);
 }

@@ -77,7 +77,11 @@ export async function loadModel(
   if (pulled === undefined)
     throw new EnvironmentError(
       'NO_WEIGHTS',
-      `${nameOrFile}: no trained weights are here; ${pullable ? `get them with "ghostnet pull ${nameOrFile}", or` : 'nobody publishes them:'} give a model file`,
+      `${nameOrFile}: no trained weights are here; ${
+        pullable
+          ? `get them with "ghostnet pull ${nameOrFile}", or give a model file`
+          : `"ghostnet pull --list" has none: give a model file (weights from elsewhere: <file> --network ${nameOrFile})`
+      }`,
     );
   const { graph, weights } = await readModelFile(pulled.path, { network: pulled.network });
   return { graph, weights, description: `${nameOrFile} from ${pulled.path}` };
