@@ -9,6 +9,7 @@ import type { Graph } from '../../graph/graph.js';
 import type { Calibration, CompressionPlan, CompressionResult } from '../../passes/compression.js';
 import type { Register } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
+import { acceptedPlan } from '../input/ask-plan.js';
 import { list, wholeNumber } from '../input/options.js';
 import {
   noteUsualPreprocessing,
@@ -136,21 +137,12 @@ async function readPictures(
   };
 }
 
-async function readPlan(path: string): Promise<CompressionPlan> {
-  const { planFromJson } = await import('../../passes/compression.js');
+async function readPlan(path: string, pass: string, graph: Graph): Promise<CompressionPlan> {
+  const { checkPlan, planFromJson } = await import('../../passes/compression.js');
   if (!existsSync(path)) throw new UsageError(`--plan: ${path}: no such file`);
-  return planFromJson(await readFile(path, 'utf8'), path);
-}
-
-/** Only on a terminal is there somebody to ask. */
-async function accepted(options: CompressOptions): Promise<boolean> {
-  if (options.yes) return true;
-  if (!process.stdin.isTTY || options.json) return false;
-  const { createInterface } = await import('node:readline/promises');
-  const ask = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = (await ask.question('Apply this plan? [y]es, [n]o: ')).trim().toLowerCase();
-  ask.close();
-  return answer.startsWith('y');
+  const plan = planFromJson(await readFile(path, 'utf8'), path);
+  checkPlan(plan, pass, graph);
+  return plan;
 }
 
 async function compressCommand(name: string, options: CompressOptions): Promise<number> {
@@ -175,19 +167,30 @@ async function compressCommand(name: string, options: CompressOptions): Promise<
   const plan =
     options.plan === undefined
       ? await pass.plan(model.graph, model.weights, common, calibration)
-      : await readPlan(options.plan);
-  if (!options.json) print(printCompressionPlan(plan));
+      : await readPlan(options.plan, pass.name, model.graph);
+  const show = (shown: CompressionPlan): void => print(printCompressionPlan(shown));
+  const write = (shown: CompressionPlan, path: string): Promise<void> =>
+    writeFileAtomically(path, planToJson(shown));
+  if (!options.json) show(plan);
   if (options.savePlan !== undefined) {
-    await writeFileAtomically(options.savePlan, planToJson(plan));
+    await write(plan, options.savePlan);
     note(`plan written to ${options.savePlan}: edit "apply" and "settings", then give it with --plan`);
   }
-  if (out === undefined || !(await accepted(options))) {
+  if (out === undefined) {
     if (options.json) printJson({ plan });
-    if (out !== undefined)
-      note(`nothing changed${process.stdin.isTTY ? '' : '; add --yes to apply the plan'}`);
     return exitCodes.ok;
   }
-  return applyPlan(model, plan, { options, common, calibration, measuring, out });
+  const answer = await acceptedPlan(plan, options, {
+    file: options.savePlan ?? `${out}.plan.json`,
+    read: (path) => readPlan(path, pass.name, model.graph),
+    ...{ write, show },
+  });
+  if (typeof answer === 'string') {
+    if (options.json) printJson({ plan });
+    note(`nothing changed${answer === 'nobody to ask' ? '; add --yes to apply the plan' : ''}`);
+    return answer === 'interrupted' ? exitCodes.interrupted : exitCodes.ok;
+  }
+  return applyPlan(model, answer.accepted, { options, common, calibration, measuring, out });
 }
 
 function commonOptions(options: CompressOptions): CommonOptions {

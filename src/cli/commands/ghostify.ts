@@ -8,6 +8,7 @@ import type { Graph, Weights } from '../../graph/graph.js';
 import type { GhostPlan } from '../../passes/ghostify/plan.js';
 import type { Register } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
+import { acceptedPlan } from '../input/ask-plan.js';
 import { commandLine } from '../input/command-words.js';
 import { list, wholeNumber } from '../input/options.js';
 import { preprocessingHelp } from '../input/preprocessing-option.js';
@@ -21,6 +22,7 @@ import {
   load,
   makePlan,
   passOptions,
+  readPlan,
 } from './ghostify/make-plan.js';
 
 function positive(text: string): number {
@@ -124,17 +126,6 @@ Examples:
     .action(act(ghostifyCommand));
 };
 
-/** What the user wants: only on a terminal is there somebody to ask. */
-async function accepted(options: GhostifyCommandOptions): Promise<'yes' | 'no' | 'edit'> {
-  if (options.yes) return 'yes';
-  if (!process.stdin.isTTY || options.json) return 'no';
-  const { createInterface } = await import('node:readline/promises');
-  const ask = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = (await ask.question('Apply this plan? [y]es, [n]o, [e]dit as JSON: ')).trim().toLowerCase();
-  ask.close();
-  return answer.startsWith('y') ? 'yes' : answer.startsWith('e') ? 'edit' : 'no';
-}
-
 async function ghostifyCommand(
   name: string,
   options: GhostifyCommandOptions,
@@ -148,25 +139,30 @@ async function ghostifyCommand(
   const loaded = await load(name, options);
   const tuning = await tuningOf(loaded.graph, options, command);
   const plan = await makePlan(loaded, options);
-  const savePlan = async (path: string): Promise<void> => {
-    await writeFileAtomically(path, planToJson(plan as never));
-    note(`plan written to ${path}: edit "apply" and "settings", then give it with --plan`);
-  };
-  if (!options.json) print(printPlanTable(plan));
-  if (options.savePlan !== undefined) await savePlan(options.savePlan);
+  const show = (shown: GhostPlan): void => print(printPlanTable(shown));
+  const write = (shown: GhostPlan, path: string): Promise<void> =>
+    writeFileAtomically(path, planToJson(shown as never));
+  if (!options.json) show(plan);
+  if (options.savePlan !== undefined) {
+    await write(plan, options.savePlan);
+    note(`plan written to ${options.savePlan}: edit "apply" and "settings", then give it with --plan`);
+  }
   if (options.out === undefined) {
     if (options.json) printJson({ plan });
     return exitCodes.ok;
   }
-  const answer = await accepted(options);
-  if (answer === 'edit') await savePlan(options.savePlan ?? `${options.out}.plan.json`);
-  if (answer !== 'yes') {
+  const answer = await acceptedPlan(plan, options, {
+    file: options.savePlan ?? `${options.out}.plan.json`,
+    read: (path) => readPlan(loaded.graph, path),
+    ...{ write, show },
+  });
+  if (typeof answer === 'string') {
     if (options.json) printJson({ plan });
-    note(`nothing changed${process.stdin.isTTY ? '' : '; add --yes to apply the plan'}`);
-    return exitCodes.ok;
+    note(`nothing changed${answer === 'nobody to ask' ? '; add --yes to apply the plan' : ''}`);
+    return answer === 'interrupted' ? exitCodes.interrupted : exitCodes.ok;
   }
-  if (!plan.layers.some((layer) => layer.apply)) note('the plan changes no layer');
-  return applyPlan(loaded, plan, options, options.out, tuning);
+  if (!answer.accepted.layers.some((layer) => layer.apply)) note('the plan changes no layer');
+  return applyPlan(loaded, answer.accepted, options, options.out, tuning);
 }
 
 /** The plan applied, and trained on where that is asked for; undefined when Ctrl-C ended the run. */

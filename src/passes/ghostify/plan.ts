@@ -54,6 +54,7 @@ export function costAfter({ conv, norm, map }: Unit, settings: GhostSettings): L
     groups: intrinsic,
     kernel: [side, side],
     stride: [1, 1],
+    dilation: [1, 1],
   } as const;
   return {
     params,

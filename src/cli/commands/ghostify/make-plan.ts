@@ -95,19 +95,23 @@ export function passOptions(options: GhostifyCommandOptions): GhostifyOptions {
   };
 }
 
+/** A plan of a file, with its totals counted anew. Throws UsageError, FormatError and RangeError `PLAN_MISFIT`. */
+export async function readPlan(graph: Graph, path: string): Promise<GhostPlan> {
+  const { withTotals } = await import('../../../passes/ghostify/plan.js');
+  const { checkPlan, planFromJson } = await import('../../../passes/compression.js');
+  if (!existsSync(path)) throw new UsageError(`--plan: ${path}: no such file`);
+  const plan = planFromJson(await readFile(path, 'utf8'), path) as unknown as GhostPlan;
+  checkPlan(plan, 'ghostify', graph);
+  return withTotals(graph, plan);
+}
+
 export async function makePlan(loaded: Loaded, options: GhostifyCommandOptions): Promise<GhostPlan> {
   const { graph } = loaded;
-  const { planGhostify, withTotals } = await import('../../../passes/ghostify/plan.js');
-  const { checkPlan, planFromJson } = await import('../../../passes/compression.js');
+  const { planGhostify } = await import('../../../passes/ghostify/plan.js');
   const { progress } = await import('../../output/progress.js');
   let plan: GhostPlan;
   if (options.plan === undefined) plan = planGhostify(graph, passOptions(options));
-  else {
-    if (!existsSync(options.plan)) throw new UsageError(`--plan: ${options.plan}: no such file`);
-    plan = planFromJson(await readFile(options.plan, 'utf8'), options.plan) as unknown as GhostPlan;
-    checkPlan(plan, 'ghostify', graph);
-    plan = withTotals(graph, plan);
-  }
+  else plan = await readPlan(graph, options.plan);
   if (options.measure) plan = await measured(graph, plan, options);
   const target = targetOf(options);
   if (!target) return plan;
