@@ -1,8 +1,9 @@
 /**
  * Every network of the registry, small: builds, counts, survives as JSON, compiles, runs, takes a training step, and
- * exports to ONNX. Networks that are the same when small (widths of one family) are tried once. Outputs are compared
- * with the reference's; of those that only repeat another's layers (depths, other searched tables) in the long form
- * (GHOSTNET_LONG=1) alone, else they must differ between two pictures.
+ * exports to ONNX. Networks that are the same when small (widths of one family) are tried once, in the long form
+ * (GHOSTNET_LONG=1) the others at their own width too. Outputs are compared with the reference's; of those that only
+ * repeat another's layers (depths, other searched tables) in the long form alone, else they must differ between two
+ * pictures.
  */
 import { describe, expect, it } from 'vitest';
 import { profile } from '../../src/analysis/profile.js';
@@ -35,15 +36,15 @@ function small(name: string): ModelOptions {
 
 const repeats =
   /resnet(32|44|56|110|34)|shiftresnet\d+-[369]|_g3|x1_0$|nas_(cpu|gpu)|fbnet_[ac]|regnetx_0[348]|vgg16-cifar|resnet50-s4/;
-const isRepeat = (name: string): boolean => !longForm() && repeats.test(name);
-
 const seen = new Set<number>();
 const networks = listModels().flatMap(({ name }) => {
   const graph = createModel(name, small(name));
   const hash = hashText(toJson({ ...graph, name: '', meta: {} }));
-  if (seen.has(hash)) return [];
+  const same = seen.has(hash);
   seen.add(hash);
-  return [{ name, graph }];
+  if (!same) return [{ name, graph, compared: longForm() || !repeats.test(name) }];
+  // another width of a network that is compared: its own channels, without the reference
+  return longForm() ? [{ name, graph: createModel(name, { classes, inputSize: 32 }), compared: false }] : [];
 });
 
 async function trains(graph: Graph, name: string): Promise<void> {
@@ -69,7 +70,7 @@ async function trains(graph: Graph, name: string): Promise<void> {
   }
 }
 
-describe.each(networks)('$name', ({ name, graph }) => {
+describe.each(networks)('$name', ({ name, graph, compared }) => {
   it('counts, survives as JSON, exports', () => {
     expect(profile(graph).params).toBeGreaterThan(0);
     expect(toJson(fromJson(toJson(graph)))).toBe(toJson(graph));
@@ -83,7 +84,7 @@ describe.each(networks)('$name', ({ name, graph }) => {
     const actual = (await runCompiled(simd, graph, weights, inputs)).get(output);
     if (!actual) throw new Error(`no output "${output}"`);
     expect(actual.shape).toEqual([batch, classes]);
-    if (isRepeat(name)) {
+    if (!compared) {
       const [first, second] = [actual.data.slice(0, classes), actual.data.slice(classes)];
       expect([...first, ...second].every(Number.isFinite)).toBe(true);
       expect(second).not.toEqual(first);
