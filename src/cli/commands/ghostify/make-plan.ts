@@ -10,7 +10,7 @@ import type { GhostifyOptions } from '../../../passes/ghostify/options.js';
 import type { GhostPlan } from '../../../passes/ghostify/plan.js';
 import type { PictureInputs } from '../../input/picture-inputs.js';
 import { noteUsualPreprocessing, withPreprocessing } from '../../input/preprocessing-option.js';
-import { UsageError } from '../../output/report-error.js';
+import { UsageError, warn } from '../../output/report-error.js';
 import type { Target } from './search.js';
 
 /** What the command line gave. */
@@ -136,7 +136,14 @@ export async function makePlan(loaded: Loaded, options: GhostifyCommandOptions):
   );
   line.stop();
   // the search knows layers in other forms than those measured by estimate only
-  return options.measure ? measured(graph, found, options) : found;
+  if (!options.measure) return found;
+  const timed = await measured(graph, found, options);
+  const { measuredMs = 0 } = timed.after;
+  if (target.kind === 'ms' && measuredMs > target.most)
+    warn(
+      `--target-ms: the search estimated at most ${target.most} ms, measured it is ${measuredMs.toPrecision(3)} ms; ask for less`,
+    );
+  return timed;
 }
 
 async function measured(graph: Graph, plan: GhostPlan, options: GhostifyCommandOptions): Promise<GhostPlan> {

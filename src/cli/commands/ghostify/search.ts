@@ -11,6 +11,7 @@ import { applyGhostify } from '../../../passes/ghostify/apply.js';
 import type { GhostifyOptions, GhostLayerPlan } from '../../../passes/ghostify/options.js';
 import { type GhostPlan, withTotals } from '../../../passes/ghostify/plan.js';
 import { type Answers, answersOf, outputError } from '../../measure/answers.js';
+import { grouped } from '../../output/terminal.js';
 
 export type Target =
   | { readonly kind: 'macs'; readonly most: number }
@@ -111,7 +112,7 @@ export function afterSteps(graph: Graph, plan: GhostPlan, steps: readonly Trial[
     layers: plan.layers.map((layer) => {
       if (!layer.apply) return layer;
       const chosen = ratio.get(layer.layer);
-      if (chosen === undefined) return { ...layer, apply: false, reason: 'left by the search' };
+      if (chosen === undefined) return { ...layer, apply: false, reason: 'not chosen by the search' };
       return { ...layer, settings: { ...layer.settings, ratio: chosen } };
     }),
   });
@@ -129,9 +130,11 @@ export async function searchPlan(input: SearchInput, target: Target): Promise<Gh
   };
   for (let count = 0; count <= steps.length; count++)
     if (costAt(count) <= target.most) return afterSteps(graph, plan, steps, count);
+  const said = (value: number): string =>
+    target.kind === 'ms' ? `${Number(value.toPrecision(3))} ms` : `${grouped(Math.round(value))} MACs`;
   throw rangeError(
     'TARGET_MISSED',
-    `target: ${target.most} ${target.kind} cannot be reached; with every layer changed as far as it goes it is ${costAt(steps.length).toPrecision(4)}`,
+    `target: ${said(target.most)} cannot be reached; with every layer changed as far as it goes it is ${said(costAt(steps.length))}`,
   );
 }
 
