@@ -199,7 +199,7 @@ describe('files', () => {
         'weights',
         writeSafetensors(new Map([['a', { shape: [1], data: new Float32Array(1) }]])),
         'NETWORK_NEEDED',
-        /--network/,
+        /e\.g\. --network ghostnet-1\.0x/,
       ],
     ];
     for (const [name, content, expected, message] of cases) {

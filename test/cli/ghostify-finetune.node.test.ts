@@ -59,6 +59,15 @@ describe('ghostnet ghostify --finetune', () => {
     expect(graph.ghostModules.map(({ name }) => name)).toContain('stem');
   });
 
+  it('says after Ctrl-C how the ONNX file is to be made', async () => {
+    const args = [...base, ...yes, '--epochs', '6', '--out', 'e.onnx'];
+    const stopped = await ghostnet(args, { cwd: folder, interruptAt: 'epoch   2' });
+    expect(stopped.code).toBe(130);
+    expect(stopped.stderr).toContain('and then: ghostnet convert e-run/model.safetensors e.onnx');
+    expect((await run('train', '--resume', 'e-run')).code).toBe(0);
+    expect((await run('convert', 'e-run/model.safetensors', 'e.onnx')).code).toBe(0);
+  });
+
   it('writes ONNX, and trains layer by layer', async () => {
     const onnx = await run(...base, ...yes, '--out', 'c.onnx', '--json');
     expect(onnx.code).toBe(0);

@@ -240,6 +240,9 @@ async function applyPlan(
   const result = await fitted(loaded, plan, options, tuning);
   if (!result) {
     note(`ghostnet: stopped; go on with: ghostnet train --resume ${tuning?.options.folder}`);
+    // the run writes its own format
+    const trained = tuning?.options.out;
+    if (trained !== undefined && trained !== out) note(`and then: ghostnet convert ${trained} ${out}`);
     return exitCodes.interrupted;
   }
   const seconds = (performance.now() - started) / 1000;

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { EnvironmentError, FormatError } from '../../errors.js';
 import type { Graph, Tensor, Weights } from '../../graph/graph.js';
-import { createModel } from '../../models/registry.js';
+import { createModel, listModels } from '../../models/registry.js';
 import type { QuantizedNetwork } from '../../passes/quantize/network.js';
 import { loadWeights } from '../key-mapping.js';
 import {
@@ -103,17 +103,32 @@ export async function readModelFile(path: string, options: ReadModelOptions = {}
     if (!isPytorch(bytes) && isModelMetadata(readSafetensors(bytes).metadata))
       return loadModel(bytes, options);
     const { network } = options;
-    if (network === undefined)
-      throw new FormatError(
-        'NETWORK_NEEDED',
-        'the file holds weights only; say which network they belong to, e.g. --network ghostnet-1.0x',
-      );
     const tensors = readTensors(bytes);
+    if (network === undefined) throw networkNeeded(tensors);
     const graph = typeof network === 'string' ? createModel(network) : network;
     const weights = loadWeights(graph, tensors);
     if (!options.allowNonFinite) checkFinite(weights);
     return { graph, weights };
   });
+}
+
+/** That a network must be named, and which ones the weights fit. */
+function networkNeeded(tensors: ReadonlyMap<string, Tensor>): FormatError {
+  const fitting = listModels().filter(({ name }) => {
+    try {
+      loadWeights(createModel(name), tensors);
+      return true;
+    } catch (error) {
+      if (error instanceof FormatError) return false;
+      throw error;
+    }
+  });
+  const names = fitting.map(({ name }) => `--network ${name}`).join(' or ');
+  const hint = names === '' ? 'e.g. --network ghostnet-1.0x' : `they fit ${names}`;
+  return new FormatError(
+    'NETWORK_NEEDED',
+    `the file holds weights only; say which network they belong to; ${hint}`,
+  );
 }
 
 /** Puts the file's name before the message of a FormatError. */
