@@ -20,7 +20,7 @@ const single = (
     { shape: [64, 8, 8], outChannels: 64, padding: 1 },
     { shape: [20, 7, 7], outChannels: 18, padding: 1, batch: 2 },
     { shape: [16, 7, 7], outChannels: 20, padding: [5, 6, 3, 4] },
-    { shape: [12, 3, 30], outChannels: 16, padding: [0, 9, 9, 0] },
+    { shape: [16, 3, 30], outChannels: 16, padding: [0, 9, 9, 0] },
   ] as const
 ).map((row, i) =>
   convolution('winograd', { ...row, kernel: 3, bias: i % 2 === 0, activation: cycle(endings, i) }),
