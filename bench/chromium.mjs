@@ -17,11 +17,11 @@ import { installPeer } from '../dist/cli/measure/peers/peer.js';
 import { tfjsWasm } from '../dist/cli/measure/peers/tfjs.js';
 import { profile } from '../dist/index.js';
 import { chromiumFlags, findChromium } from '../scripts/find-chromium.mjs';
-import { benchNetworks } from './lib/networks.mjs';
+import { benchNetworks, networkNames } from './lib/networks.mjs';
 import { listOption, numberOption, saveResults, thisMachine } from './lib/results.mjs';
 
 const rounds = numberOption('--rounds', 9);
-const only = listOption('--only');
+const only = listOption('--only', networkNames);
 const threadCounts = (listOption('--threads') ?? ['1', '2']).map(Number);
 const cache = process.env.GHOSTNET_CACHE ?? `${homedir()}/.cache/ghostnet`;
 const peers = [onnxruntimeWeb, liteRt, tfjsWasm];

@@ -9,11 +9,11 @@ import { peers } from '../dist/cli/measure/peers/index.js';
 import { installPeer } from '../dist/cli/measure/peers/peer.js';
 import { profile } from '../dist/index.js';
 import { contest, ownRunner, peerRunner } from './lib/contest.mjs';
-import { benchNetworks } from './lib/networks.mjs';
+import { benchNetworks, networkNames } from './lib/networks.mjs';
 import { listOption, numberOption, saveResults, thisMachine } from './lib/results.mjs';
 
 const rounds = numberOption('--rounds', 9);
-const only = listOption('--only');
+const only = listOption('--only', networkNames);
 const cache = process.env.GHOSTNET_CACHE ?? `${homedir()}/.cache/ghostnet`;
 const loaders = new Map();
 for (const peer of peers) loaders.set(peer, await installPeer(peer, cache, console.error));

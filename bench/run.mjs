@@ -1,10 +1,12 @@
 /**
  * `npm run bench`: the whole table of docs/benchmarks.md, one measurement after the other, on this Node, on a newer one
- * and in Chromium, then the document. Takes about twenty minutes on a machine that does nothing else.
+ * and in Chromium, then the document. Takes about twenty minutes on a machine that does nothing else. A part of it, each with
+ * `--help`: node bench/networks.mjs, threads.mjs, chains.mjs, footprint.mjs, sweeps.mjs, chromium.mjs, training.mjs.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { findNewerNode } from '../scripts/newer-node.mjs';
+import './lib/options.mjs';
 
 const run = (program, script, ...options) => {
   console.log(`\n== ${script} (${program})`);

@@ -5,11 +5,11 @@
  *     node bench/threads.mjs [--rounds 15] [--only ghostnet-1.0x]
  */
 import { contest, ownRunner } from './lib/contest.mjs';
-import { benchNetworks } from './lib/networks.mjs';
+import { benchNetworks, networkNames } from './lib/networks.mjs';
 import { listOption, numberOption, saveResults, thisMachine } from './lib/results.mjs';
 
 const rounds = numberOption('--rounds', 15);
-const only = listOption('--only');
+const only = listOption('--only', networkNames);
 const rows = [];
 for (const [network, graph, weights] of benchNetworks(only)) {
   const timings = await contest(

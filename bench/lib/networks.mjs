@@ -1,7 +1,7 @@
 /** The networks of the benchmark table: those of the package's registry, in the order of the table. */
 import { createModel, initializeWeights } from '../../dist/index.js';
 
-const wanted = [
+export const networkNames = [
   'ghostnet-0.5x',
   'ghostnet-1.0x',
   'ghostnet-1.3x',
@@ -16,7 +16,7 @@ const wanted = [
 
 /** [name, graph, weights] of each; `only` names some. */
 export function* benchNetworks(only) {
-  for (const name of wanted) {
+  for (const name of networkNames) {
     if (only && !only.includes(name)) continue;
     const graph = createModel(name);
     yield [name, graph, initializeWeights(graph, 1)];

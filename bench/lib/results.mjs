@@ -5,6 +5,8 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 
+export { listOption, numberOption } from './options.mjs';
+
 export const resultsFolder = new URL('../results/', import.meta.url);
 
 /** What is known of the machine that measures. */
@@ -55,16 +57,4 @@ export function readResults(name) {
     );
   });
   return { facts, rows };
-}
-
-/** The value of an option such as --rounds, as a number. */
-export function numberOption(name, standard) {
-  const at = process.argv.indexOf(name);
-  return at < 0 ? standard : Number(process.argv[at + 1]);
-}
-
-/** The value of an option such as --only, split at commas. */
-export function listOption(name) {
-  const at = process.argv.indexOf(name);
-  return at < 0 ? undefined : process.argv[at + 1].split(',');
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -81,6 +82,36 @@ describe('ghostnet bench', () => {
     expect(stdout).toMatch(
       /^runtime +network +precision +threads +median +p90 +to ghostnet\nghostnet +ghostnet-32 +f32/,
     );
+  });
+});
+
+describe('the measurements of bench/', () => {
+  const bench = (script: string, ...args: string[]) =>
+    spawnSync(process.execPath, [join('bench', script), ...args], {
+      cwd: join(import.meta.dirname, '../..'),
+      encoding: 'utf8',
+    });
+
+  it('say what they do when asked, and measure nothing then', () => {
+    for (const script of ['run.mjs', 'networks.mjs', 'sweeps.mjs', 'chromium.mjs']) {
+      const { status, stdout, stderr } = bench(script, '--help');
+      expect([script, status, stderr]).toEqual([script, 0, '']);
+      expect(stdout).toContain(script === 'run.mjs' ? 'npm run bench' : `node bench/${script} [--rounds`);
+    }
+  });
+
+  it('refuse options that they do not know, and values that are none', () => {
+    for (const [args, why] of [
+      [['--round', '3'], '--round is not known'],
+      [['--rounds', 'many'], '--rounds many: expected a number above 0'],
+      [['--rounds'], '--rounds needs a value'],
+      [['--only', 'ghostnet'], '--only ghostnet: expected ghostnet-0.5x, '],
+    ] as const) {
+      const { status, stdout, stderr } = bench('threads.mjs', ...args);
+      expect([args, status, stdout]).toEqual([args, 2, '']);
+      expect(stderr).toContain(`threads.mjs: ${why}`);
+      expect(stderr.trim().split('\n')).toHaveLength(1);
+    }
   });
 });
 

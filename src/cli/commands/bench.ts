@@ -72,8 +72,8 @@ export const registerBench: Register = (program, act) => {
       `
 Our runtime is named "ghostnet" in the rows. In each round every runtime runs for about 100 ms; medianMs is the median of
 the rounds' medians, p90Ms the 90th percentile of all runs. Other runtimes are installed with npm into the cache folder
-when they are first asked for, and run the same folded network as an ONNX file. int8 is calibrated on noise: the time is
-the same as with pictures, the answers differ from f32 by the rounding.
+when they are first asked for, and run the same folded network: onnxruntime as an ONNX file, LiteRT as a TFLite file, tfjs by its
+fused operations. int8 is calibrated on noise: the time is the same as with pictures, the answers differ from f32 by the rounding.
 
 Examples:
   ghostnet bench ghostnet-1.0x
