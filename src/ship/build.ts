@@ -295,7 +295,10 @@ export async function shipModel(
   files.set('ghost-classifier.js', assets.component);
   files.set('demo.js', assets.pageScript);
   files.set('demo.css', assets.pageStyle);
-  files.set('index.html', assets.page.replaceAll('{{name}}', escapeHtml(graph.name)));
+  files.set(
+    'index.html',
+    assets.page.replaceAll('{{name}}', () => escapeHtml(graph.name)),
+  );
   files.set('package.json', `${JSON.stringify(packageOf(manifest), null, 2)}\n`);
   return { manifest, files };
 }
@@ -305,8 +308,10 @@ const escapeHtml = (text: string): string =>
 
 /** Makes the folder a package, so that Node reads model.js as a module and bundlers find its types. */
 function packageOf({ name }: ShippedManifest): object {
+  // as npm wants names: it allows no dot at the beginning and 214 letters
+  const plain = name.toLowerCase().replaceAll(/[^a-z0-9.]+/g, '-');
   return {
-    name: `${name.toLowerCase().replaceAll(/[^a-z0-9.-]+/g, '-')}-model`,
+    name: `${plain.replace(/^[.-]+/, '').slice(0, 200) || 'ghostnet'}-model`,
     version: '1.0.0',
     private: true,
     type: 'module',

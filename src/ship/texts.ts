@@ -19,6 +19,12 @@ function toBase64(bytes: Uint8Array): string {
   return btoa(text);
 }
 
+/** Stands at the beginning of every model.js. */
+export const loaderMark = 'made by "ghostnet build"';
+
+/** Text of a file's author inside of a comment: on one line, and unable to end it. */
+const inComment = (text: string): string => text.replaceAll(/\s+/g, ' ').replaceAll('*/', '* /');
+
 const address = (file: string): string => `new URL('./${file}', import.meta.url)`;
 
 /** model.js: the manifest, the loader, and where the other files are (or they themselves). */
@@ -34,7 +40,7 @@ export function loaderText(manifest: ShippedManifest, loader: string, inline: In
   });
   const threads = manifest.variants.some((variant) => variant.threads > 1);
   return `/**
- * ${manifest.name}, made by "ghostnet build" (pair ${manifest.id}).
+ * ${inComment(manifest.name)}, ${loaderMark} (pair ${manifest.id}).
  *     import { classify } from './model.js';
  *     const [best] = await classify(picture);
  * Types and what it takes: model.d.ts. Nothing here is loaded from anywhere but this folder.
@@ -72,7 +78,7 @@ else onmessage = ({ data }) => { serve(data, () => postMessage('ready')); close(
 
 export function typesText({ name, width, height, labels }: ShippedManifest): string {
   const classes = labels.slice(0, 8).join(', ') + (labels.length > 8 ? ', ...' : '');
-  return `/** ${name}: ${width}x${height} pixels in${labels.length > 0 ? `, ${labels.length} classes out: ${classes.replaceAll('*/', '* /')}` : ''}. */
+  return `/** ${inComment(name)}: ${width}x${height} pixels in${labels.length > 0 ? `, ${labels.length} classes out: ${inComment(classes)}` : ''}. */
 
 /** Raw pixels, rows from the top: 4 (RGBA), 3 (RGB) or 1 (grey) bytes a pixel, told by the length. */
 export interface RawPixels {
@@ -156,6 +162,7 @@ export class ModelError extends Error {
     | 'CSP_FORBIDS_WASM'
     | 'PICTURE_TYPE'
     | 'PICTURE_SIZE'
+    | 'PICTURE_TAINTED'
     | 'THREADS_FAILED'
     | 'DISPOSED';
 }

@@ -1,5 +1,14 @@
 /** `ghostnet build` as a command: what it writes and prints, and what it refuses. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -88,6 +97,35 @@ describe('ghostnet build', () => {
     ]);
     expect(refused.code).toBe(2);
     expect(refused.stderr).toMatch(/is an int8 file/);
+    // another form leaves nothing of the old one in the folder
+    const inline = await ghostnet([
+      ...['build', at('model.safetensors'), '--out', at('int8-file'), '--inline-weights', '--json'],
+    ]);
+    const { files: inlineFiles } = JSON.parse(inline.stdout) as { files: { name: string }[] };
+    expect(readdirSync(at('int8-file')).sort()).toEqual(inlineFiles.map(({ name }) => name).sort());
+  });
+
+  it('replaces nothing that no build has written', async () => {
+    mkdirSync(at('project'));
+    writeFileSync(join(at('project'), 'package.json'), '{ "name": "mine" }');
+    writeFileSync(join(at('project'), 'readme.txt'), 'mine');
+    const { code, stdout, stderr } = await ghostnet([
+      'build',
+      at('model.safetensors'),
+      '--out',
+      at('project'),
+    ]);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(
+      /^ghostnet: error \[FOLDER_IN_USE\]: .*package\.json there is not of "ghostnet build".*\n$/,
+    );
+    expect(readdirSync(at('project'))).toEqual(['package.json', 'readme.txt']);
+    expect(readFileSync(join(at('project'), 'package.json'), 'utf8')).toBe('{ "name": "mine" }');
+    // beside other things, where no name is taken
+    rmSync(join(at('project'), 'package.json'));
+    const second = await ghostnet(['build', at('model.safetensors'), '--out', at('project')]);
+    expect([second.code, second.stderr]).toEqual([0, '']);
+    expect(readFileSync(join(at('project'), 'readme.txt'), 'utf8')).toBe('mine');
   });
 
   it('serves the folder until Ctrl-C', async () => {

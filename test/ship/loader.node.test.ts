@@ -191,6 +191,41 @@ describe('a shipped network', () => {
     expect(text).not.toMatch(/\beval\(|new Function/);
   });
 
+  it('is not led astray by the name of a network or of a class', async () => {
+    const { graph, weights } = smallClassifier();
+    const hostile = '../x*/ globalThis.astray = 1; /*\n$& </script>';
+    const named = { ...graph, name: hostile, meta: { ...graph.meta, labels: [hostile, ...labels.slice(1)] } };
+    const folder = join(root, 'named');
+    await (await folderWriter())(folder, named, weights);
+    const { load, info } = await open(folder);
+    (await load()).dispose();
+    expect('astray' in globalThis).toBe(false);
+    expect(info.labels[0]).toBe(hostile);
+    expect(readFileSync(join(folder, 'model.d.ts'), 'utf8')).not.toContain('x*/');
+    expect(readFileSync(join(folder, 'index.html'), 'utf8')).toContain('$&amp; &lt;/script>');
+    expect(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).name).toMatch(
+      /^x[a-z0-9.-]*-model$/,
+    );
+  });
+
+  it('refuses what is no picture, and never takes floats for bytes', async () => {
+    const { load } = await open(join(root, 'f32'));
+    const model = await load();
+    const size = { width: 2, height: 2 };
+    const given: [unknown, string][] = [
+      [{ ...size, data: new Float32Array(12) }, 'PICTURE_TYPE'],
+      [{ ...size, data: new Uint16Array(12) }, 'PICTURE_TYPE'],
+      [{ ...size, data: [1, 2, 3, 4] }, 'PICTURE_TYPE'],
+      [{ ...size, data: new Uint8Array(11) }, 'PICTURE_SIZE'],
+      [{ width: 0, height: 2, data: new Uint8Array(0) }, 'PICTURE_SIZE'],
+      ['photo.jpg', 'PICTURE_TYPE'],
+      [undefined, 'PICTURE_TYPE'],
+    ];
+    for (const [value, code] of given)
+      expect([value, await codeOf(model.scores(value as RawPixels))]).toEqual([value, code]);
+    model.dispose();
+  });
+
   it('leaves nothing but its files, each of which the build names', async () => {
     expect(readdirSync(join(root, 'inline')).sort()).toEqual(
       [
@@ -317,13 +352,48 @@ describe('over HTTP', () => {
     expect(codes).toEqual(['DOWNLOAD_TORN', 'DOWNLOAD_TORN', 'DOWNLOAD_FAILED', 'no error']);
   });
 
-  it('can be aborted', async () => {
+  it('another file of another length is no torn download', async () => {
     const { load } = await open(join(root, 'f32'));
-    const weights = await serve((_, response) => response.write('ghostnet '));
-    const controller = new AbortController();
-    const loading = load({ weights, signal: controller.signal });
-    setTimeout(() => controller.abort(), 50);
-    await expect(loading).rejects.toMatchObject({ name: 'AbortError' });
+    // what a server of a page with routes answers for a missing file: status 200 and the page
+    const page = await serve((_, response) => response.end(`<!doctype html>${'<p>welcome'.repeat(50)}`));
+    expect(await codeOf(load({ weights: page }))).toBe('WEIGHTS_DAMAGED');
+    // the weights of the build before, from a cache in between: shorter and longer ones
+    for (const [folder, other] of [
+      ['f32', 'f16'],
+      ['f16', 'f32'],
+    ] as const) {
+      const old = await serve((_, response) =>
+        response.end(readFileSync(join(root, other, 'model.weights'))),
+      );
+      expect(await codeOf((await open(join(root, folder))).load({ weights: old }))).toBe('PAIR_MISMATCH');
+    }
+  });
+
+  it('can be aborted, while weights come or the module', async () => {
+    const { load } = await open(join(root, 'f32'));
+    for (const [what, type] of [
+      ['weights', 'application/octet-stream'],
+      ['module', 'application/octet-stream'],
+      ['module', 'application/wasm'],
+    ] as const) {
+      const address = await serve((_, response) => {
+        response.writeHead(200, { 'Content-Type': type });
+        response.write(
+          readFileSync(join(root, 'f32', what === 'module' ? 'model.simd.wasm' : 'model.weights')).subarray(
+            0,
+            2000,
+          ),
+        );
+      });
+      const controller = new AbortController();
+      const loading = load({ [what]: address, signal: controller.signal });
+      setTimeout(() => controller.abort(), 50);
+      await expect([what, type, await loading.catch((error: Error) => error.name)]).toEqual([
+        what,
+        type,
+        'AbortError',
+      ]);
+    }
   });
 });
 

@@ -67,6 +67,7 @@ const types: Record<string, string> = {
   '.html': 'text/html',
   '.js': 'text/javascript',
   '.wasm': 'application/wasm',
+  '.svg': 'image/svg+xml',
 };
 
 function serve(folder: string, headers: Record<string, string> = {}): Promise<string> {
@@ -195,6 +196,50 @@ describe('a page', () => {
         name,
         true,
       ]);
+  });
+
+  it('takes an image inside of an SVG, and says why it cannot read a picture of another site', async () => {
+    const tab = await browser.newPage();
+    const other = await serve(join(root, 'plain'));
+    writeFileSync(
+      join(root, 'plain/dot.svg'),
+      '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+    );
+    await tab.goto(await serve(join(root, 'plain')));
+    const [drawn, whole, code] = (await tab.evaluate(`(async () => {
+      const { load } = await import('./model/model.js');
+      const model = await load();
+      const raw = ${pictureFormula};
+      const canvas = Object.assign(document.createElement('canvas'), { width: raw.width, height: raw.height });
+      canvas.getContext('2d').putImageData(new ImageData(raw.data, raw.width, raw.height), 0, 0);
+      document.body.innerHTML = '<svg width="' + raw.width + '" height="' + raw.height + '"><image width="' + raw.width +
+        '" height="' + raw.height + '" href="' + canvas.toDataURL('image/png') + '"/></svg>';
+      const image = document.querySelector('image');
+      await new Promise((resolve) => image.addEventListener('load', resolve));
+      const foreign = Object.assign(new Image(), { src: '${other}dot.svg' });
+      await foreign.decode();
+      const code = await model.scores(foreign).catch((error) => error.code);
+      return [[...(await model.scores(image))], [...(await model.scores(canvas))], code];
+    })()`)) as [number[], number[], string];
+    await tab.close();
+    expect(worst(drawn, whole)).toBeLessThan(tolerance);
+    expect(code).toBe('PICTURE_TAINTED');
+  });
+
+  it('two networks of one name in one site keep a cache each', async () => {
+    const folder = project('neighbours');
+    cpSync(join(root, 'plain/model'), join(folder, 'other'), { recursive: true });
+    const { graph, weights } = smallClassifier();
+    await (await folderWriter())(join(folder, 'other'), graph, weights, { precision: 'f16' });
+    const tab = await browser.newPage();
+    await tab.goto(await serve(folder));
+    await answerOf(tab);
+    const keys = (await tab.evaluate(`(async () => {
+      await (await import('./other/model.js')).load();
+      return caches.keys();
+    })()`)) as string[];
+    await tab.close();
+    expect(keys).toHaveLength(2);
   });
 
   it('keeps the weights in the cache: the second visit fetches none; another build takes its place', async () => {

@@ -161,8 +161,25 @@ describe('<ghost-classifier>', () => {
     );
     expect(name).toBe('Choose a picture to classify');
     await page.keyboard.press('Enter');
-    const spoken = page.locator('ghost-classifier [aria-live=polite]');
+    const spoken = page.locator('ghost-classifier [role=status]');
+    await page.evaluate(() => {
+      // everything that a screen reader would say
+      const { shadowRoot } = document.querySelector('ghost-classifier')!;
+      const said: string[] = [];
+      for (const live of shadowRoot!.querySelectorAll('[role=status], [role=alert], [aria-live]'))
+        new MutationObserver(() => said.push(live.textContent!)).observe(live, {
+          childList: true,
+          characterData: true,
+          subtree: true,
+        });
+      Object.assign(window, { said });
+    });
     await expect.poll(() => spoken.textContent(), { timeout: 20_000 }).toMatch(/^boat, \d+ percent; /);
+    // not every part of the download, nor the milliseconds
+    expect(await page.evaluate(() => (window as unknown as { said: string[] }).said)).toEqual([
+      'Loading the network',
+      expect.stringMatching(/^boat, /),
+    ]);
     await page.keyboard.press('Tab');
     expect(await page.evaluate(() => document.activeElement?.shadowRoot?.activeElement?.textContent)).toBe(
       'Use the camera',
@@ -196,14 +213,72 @@ describe('<ghost-classifier>', () => {
     await page.close();
   });
 
+  it('takes a picture that is pasted anywhere in the page, but for text fields', async () => {
+    const { page } = await open('site/');
+    const bytes = [...readFileSync(boat())];
+    await page.evaluate((content) => {
+      const field = document.body.appendChild(document.createElement('textarea'));
+      const paste = (target: Element): boolean => {
+        const clipboardData = new DataTransfer();
+        clipboardData.items.add(new File([Uint8Array.from(content)], 'boat.jpg', { type: 'image/jpeg' }));
+        return target.dispatchEvent(
+          new ClipboardEvent('paste', { clipboardData, bubbles: true, composed: true, cancelable: true }),
+        );
+      };
+      Object.assign(window, { untouched: paste(field), taken: !paste(document.body) });
+    }, bytes);
+    await first(page).waitFor();
+    expect(await first(page).textContent()).toBe('boat');
+    expect(
+      await page.evaluate(() => {
+        const { untouched, taken } = window as unknown as Record<string, boolean>;
+        return [untouched, taken];
+      }),
+    ).toEqual([true, true]);
+    await page.close();
+  });
+
+  it('lets go of camera and network when it is removed, not when it is moved', async () => {
+    const { page } = await open('site/');
+    const outcome = await page.evaluate(async () => {
+      const element = document.querySelector('ghost-classifier') as HTMLElement & {
+        load(): Promise<{ disposed: boolean }>;
+        startCamera(): Promise<void>;
+      };
+      const streams: MediaStream[] = [];
+      const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (wanted) => {
+        const stream = await ask(wanted);
+        streams.push(stream);
+        return stream;
+      };
+      const model = await element.load();
+      document.body.append(element);
+      await new Promise((resolve) => setTimeout(resolve));
+      const moved = model.disposed;
+      // twice, as by an impatient finger, and gone before the browser has given leave
+      const starts = [element.startCamera(), element.startCamera()];
+      element.remove();
+      await Promise.all(starts);
+      const live = streams
+        .flatMap((stream) => stream.getTracks())
+        .filter((track) => track.readyState === 'live');
+      return [moved, model.disposed, streams.length, live.length];
+    });
+    expect(outcome).toEqual([false, true, 2, 0]);
+    await page.close();
+  });
+
   it('says what is wrong, and goes on with the next picture', async () => {
     const { page } = await open('site/');
     writeFileSync(join(folder, 'torn.jpg'), 'not a picture');
-    const status = page.locator('ghost-classifier [role=status]');
+    const status = page.locator('ghost-classifier .status');
+    const spoken = page.locator('ghost-classifier [role=status]');
     await page.locator('ghost-classifier input').setInputFiles(join(folder, 'torn.jpg'));
     await expect
       .poll(() => status.textContent(), { timeout: 20_000 })
       .toContain('no picture that this browser knows');
+    expect(await spoken.textContent()).toBe(await status.textContent());
     await page.locator('ghost-classifier input').setInputFiles(boat());
     await first(page).waitFor();
     expect(await status.textContent()).toMatch(/ ms, on this device$/);

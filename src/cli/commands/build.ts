@@ -51,7 +51,10 @@ export const registerBuild: Register = (program, act) => {
       '[name|file]',
       'a model file, or a network by name (its pulled weights are used); "default" or nothing: the default network',
     )
-    .requiredOption('--out <folder>', 'where to write; files of the same names are replaced')
+    .requiredOption(
+      '--out <folder>',
+      'where to write; an earlier build there is replaced, anything else is not',
+    )
     .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
     .option('--preprocessing <file>', preprocessingHelp)
     .option(
@@ -84,7 +87,8 @@ Examples:
 async function buildCommand(nameOrFile: string | undefined, options: BuildOptions): Promise<number> {
   const { imagenetLabels } = await import('../../data/imagenet-labels.js');
   const { classifierShape } = await import('../../graph/classifier.js');
-  const { writeShippedModel } = await import('../../ship/node/write-folder.js');
+  const { checkShipFolder, writeShippedModel } = await import('../../ship/node/write-folder.js');
+  await checkShipFolder(options.out);
   const { graph, weights, description } = await openNetwork(nameOrFile, options);
   const { classes } = classifierShape(graph, 'build');
   const shipped = await writeShippedModel(options.out, graph, weights, {

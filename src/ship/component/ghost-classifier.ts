@@ -6,6 +6,7 @@
  * Safe under a strict content security policy: styles are a constructed sheet, elements are made one by one.
  */
 import type { Model as LoadedModel, Prediction } from '../loader/model.js';
+import { drawIcon, element } from './elements.js';
 import { style } from './style.js';
 
 interface ModelModule {
@@ -18,32 +19,6 @@ type Shown = Blob | HTMLVideoElement | CanvasImageSource;
 
 /** Time between two looks at the camera. */
 const cameraPauseMs = 200;
-
-const icon =
-  'M12 3a7 7 0 0 0-7 7v10.2c0 .7.8 1 1.3.6l1.6-1.4 1.7 1.5c.3.3.8.3 1.1 0L12 19.7l1.3 1.2c.3.3.8.3 1.1 0l1.7-1.5 1.6 1.4c.5.4 1.3.1 1.3-.6V10a7 7 0 0 0-7-7Zm-2.5 6a1 1 0 0 1 1 1v1a1 1 0 0 1-2 0v-1a1 1 0 0 1 1-1Zm5 0a1 1 0 0 1 1 1v1a1 1 0 0 1-2 0v-1a1 1 0 0 1 1-1Z';
-
-function element<K extends keyof HTMLElementTagNameMap>(
-  name: K,
-  className = '',
-  ...children: (Node | string)[]
-): HTMLElementTagNameMap[K] {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  made.append(...children);
-  return made;
-}
-
-function drawIcon(): SVGSVGElement {
-  const space = 'http://www.w3.org/2000/svg';
-  const svg = document.createElementNS(space, 'svg');
-  const path = document.createElementNS(space, 'path');
-  svg.setAttribute('viewBox', '0 0 24 24');
-  svg.setAttribute('aria-hidden', 'true');
-  path.setAttribute('d', icon);
-  path.setAttribute('fill', 'currentColor');
-  svg.append(path);
-  return svg;
-}
 
 const percent = (probability: number): string => `${(100 * probability).toFixed(1)} %`;
 
@@ -79,6 +54,8 @@ export class GhostClassifier extends HTMLElement {
   #stream: MediaStream | undefined;
   #turn = 0;
   #lastSpoken = '';
+  /** Counts starts and stops of the camera: one that was stopped while the browser asked for leave does not start. */
+  #cameraTurn = 0;
 
   constructor() {
     super();
@@ -93,8 +70,10 @@ export class GhostClassifier extends HTMLElement {
     this.#video.playsInline = true;
     this.#cameraButton.type = 'button';
     this.#list.setAttribute('aria-label', 'What the network sees, best first');
-    this.#status.setAttribute('role', 'status');
-    this.#spoken.setAttribute('aria-live', 'polite');
+    // some screen readers take a list without bullets for none
+    this.#list.setAttribute('role', 'list');
+    // the one place that speaks: what is seen changes with every part that is loaded and every look of the camera
+    this.#spoken.setAttribute('role', 'status');
     this.#progress.setAttribute('aria-label', 'Loading the network');
     for (const part of [this.#picture, this.#video, this.#progress, this.#list, this.#actions])
       part.hidden = true;
@@ -105,18 +84,28 @@ export class GhostClassifier extends HTMLElement {
 
   connectedCallback(): void {
     this.#say('');
+    document.addEventListener('paste', this.#paste);
   }
 
   disconnectedCallback(): void {
     this.stopCamera();
+    document.removeEventListener('paste', this.#paste);
+    // moved elements are back by then
+    queueMicrotask(() => {
+      if (!this.isConnected) this.#release();
+    });
   }
 
   attributeChangedCallback(name: string): void {
     if (name === 'camera') this.#actions.hidden = !this.hasAttribute('camera') || !navigator.mediaDevices;
-    if (name === 'src') {
-      this.#model?.then((model) => model.dispose()).catch(() => {});
-      this.#model = undefined;
-    }
+    if (name === 'src') this.#release();
+  }
+
+  /** Lets go of the network and its threads; what it is about to answer is not shown. */
+  #release(): void {
+    this.#turn++;
+    this.#model?.then((model) => model.dispose()).catch(() => {});
+    this.#model = undefined;
   }
 
   /** Loads the network that `src` names, once; a picture does that by itself. */
@@ -134,7 +123,7 @@ export class GhostClassifier extends HTMLElement {
     try {
       const model = await this.load();
       const started = performance.now();
-      const top = Number(this.getAttribute('top')) || 3;
+      const top = Math.max(Math.trunc(Number(this.getAttribute('top'))), 0) || 3;
       const predictions = await model.classify(picture as Blob, { top });
       const ms = performance.now() - started;
       if (turn !== this.#turn) return predictions;
@@ -149,24 +138,32 @@ export class GhostClassifier extends HTMLElement {
 
   /** Shows the camera and classifies what it sees, until `stopCamera`. */
   async startCamera(): Promise<void> {
+    const turn = ++this.#cameraTurn;
     try {
-      this.#stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
+      const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
+      if (turn !== this.#cameraTurn) {
+        for (const track of stream.getTracks()) track.stop();
+        return;
+      }
+      this.#stream = stream;
+      this.#video.srcObject = stream;
+      this.#display(this.#video);
+      this.#cameraButton.textContent = 'Stop the camera';
+      await this.#video.play();
     } catch (error) {
+      if (turn !== this.#cameraTurn) return;
+      this.stopCamera();
       this.#fail(error);
       return;
     }
-    const stream = this.#stream;
-    this.#video.srcObject = stream;
-    this.#display(this.#video);
-    this.#cameraButton.textContent = 'Stop the camera';
-    await this.#video.play();
-    while (this.#stream === stream) {
-      if (!(await this.classify(this.#video))) return this.stopCamera();
+    while (turn === this.#cameraTurn) {
+      if (!(await this.classify(this.#video)) && turn === this.#cameraTurn) return this.stopCamera();
       await new Promise((resolve) => setTimeout(resolve, cameraPauseMs));
     }
   }
 
   stopCamera(): void {
+    this.#cameraTurn++;
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = undefined;
     this.#cameraButton.textContent = 'Use the camera';
@@ -190,14 +187,30 @@ export class GhostClassifier extends HTMLElement {
     this.addEventListener('drop', (event) => {
       event.preventDefault();
       this.#stage.classList.remove('over');
-      take(event.dataTransfer?.files);
+      if (event.dataTransfer?.files.length) take(event.dataTransfer.files);
+      else
+        this.#fail(new Error('What was dropped is no file; save the picture first, or copy and paste it.'));
     });
-    this.addEventListener('paste', (event) => take(event.clipboardData?.files));
     this.#cameraButton.addEventListener('click', () => {
       if (this.#stream) this.stopCamera();
       else void this.startCamera();
     });
   }
+
+  /** A paste into this element, or into nothing in particular: then the page's first element of this kind takes it. */
+  readonly #paste = (event: ClipboardEvent): void => {
+    const file = event.clipboardData?.files[0];
+    if (!file || event.defaultPrevented) return;
+    const path = event.composedPath();
+    const elsewhere = path.some(
+      (node) =>
+        node instanceof HTMLElement &&
+        (node.isContentEditable || /^(INPUT|TEXTAREA|GHOST-CLASSIFIER)$/.test(node.tagName)),
+    );
+    if (!path.includes(this) && (elsewhere || document.querySelector('ghost-classifier') !== this)) return;
+    event.preventDefault();
+    this.#take(file);
+  };
 
   #take(file: File): void {
     this.stopCamera();
@@ -211,6 +224,7 @@ export class GhostClassifier extends HTMLElement {
 
   #display(shown: HTMLElement): void {
     this.#stage.classList.add('filled');
+    this.#input.setAttribute('aria-label', 'Another picture to classify');
     for (const part of [this.#invitation, this.#picture, this.#video]) part.hidden = part !== shown;
   }
 
@@ -218,6 +232,7 @@ export class GhostClassifier extends HTMLElement {
     const src = this.getAttribute('src');
     if (!src) throw new Error('<ghost-classifier> needs src="./model.js"');
     this.#say('Loading the network …');
+    this.#spoken.textContent = 'Loading the network';
     const module = (await import(
       /* @vite-ignore */ /* webpackIgnore: true */ new URL(src, document.baseURI).href
     )) as ModelModule;
@@ -275,6 +290,8 @@ export class GhostClassifier extends HTMLElement {
     this.#list.hidden = true;
     this.#status.classList.add('failed');
     this.#status.textContent = error instanceof Error ? error.message : String(error);
+    this.#lastSpoken = '';
+    this.#spoken.textContent = this.#status.textContent;
     this.dispatchEvent(new CustomEvent('error', { detail: error }));
   }
 }

@@ -13,6 +13,7 @@ export interface Progress {
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+const isAbort = (error: unknown): boolean => (error as Error | undefined)?.name === 'AbortError';
 const describe = (url: URL | string): string => `"${String(url)}"`;
 
 /** `node:fs/promises` of Node and of what imitates it, without an import that a bundler would follow. */
@@ -48,21 +49,25 @@ async function request(url: URL | string, signal: AbortSignal | undefined): Prom
   }
 }
 
-/** All bytes of a response, into one array that is made before: the total is known. */
+/** All bytes of a response, into one array that is made before: the size is known. Throws as `checkHeader`, or DOWNLOAD_TORN. */
 async function readAll(
   response: Response,
   url: URL | string,
-  total: number,
+  weights: ShippedWeights,
   onProgress: (loaded: number) => void,
 ): Promise<Bytes> {
+  const total = weights.bytes;
   const bytes = new Uint8Array(total);
   let loaded = 0;
-  const torn = (why: string, cause?: unknown): ModelError =>
-    new ModelError(
+  const torn = (why: string, cause?: unknown): ModelError => {
+    // a page that says "not found", or another build's weights, is no torn download
+    if (loaded >= headerBytes) checkHeader(weights, bytes);
+    return new ModelError(
       'DOWNLOAD_TORN',
       `${describe(url)}: ${why}, expected ${total} bytes; load it again`,
       cause,
     );
+  };
   try {
     const reader = response.body?.getReader();
     for (;;) {
@@ -71,17 +76,17 @@ async function readAll(
         : { done: loaded > 0, value: new Uint8Array(await response.arrayBuffer()) };
       if (part.done) break;
       const { value } = part;
-      if (loaded + value.length > total) {
+      bytes.set(value.subarray(0, total - loaded), loaded);
+      loaded += value.length;
+      if (loaded > total) {
         await reader?.cancel();
         throw torn(`more than ${total} bytes came`);
       }
-      bytes.set(value, loaded);
-      loaded += value.length;
       onProgress(loaded);
       if (!reader) break;
     }
   } catch (cause) {
-    if (cause instanceof ModelError || (cause as Error).name === 'AbortError') throw cause;
+    if (cause instanceof ModelError || isAbort(cause)) throw cause;
     throw torn(`the connection broke after ${loaded} bytes`, cause);
   }
   if (loaded < total) throw torn(`${loaded} bytes came`);
@@ -91,8 +96,8 @@ async function readAll(
 const hex = (bytes: ArrayBuffer): string =>
   [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
-/** Throws PAIR_MISMATCH or WEIGHTS_DAMAGED. The hash needs a secure context; the rest does not. */
-export async function checkWeights(weights: ShippedWeights, bytes: Bytes): Promise<void> {
+/** Throws WEIGHTS_DAMAGED where the bytes do not begin as weights do, PAIR_MISMATCH where as those of another build. */
+function checkHeader(weights: ShippedWeights, bytes: Bytes): void {
   const header = String.fromCharCode(...bytes.subarray(0, headerBytes)).trimEnd();
   if (!header.startsWith('ghostnet '))
     throw new ModelError(
@@ -104,6 +109,11 @@ export async function checkWeights(weights: ShippedWeights, bytes: Bytes): Promi
       'PAIR_MISMATCH',
       'the weights belong to another model.js or module; deploy all files of one "ghostnet build" together',
     );
+}
+
+/** Throws PAIR_MISMATCH, DOWNLOAD_TORN or WEIGHTS_DAMAGED. The hash needs a secure context; the rest does not. */
+export async function checkWeights(weights: ShippedWeights, bytes: Bytes): Promise<void> {
+  checkHeader(weights, bytes);
   if (bytes.length !== weights.bytes)
     throw new ModelError(
       'DOWNLOAD_TORN',
@@ -114,10 +124,13 @@ export async function checkWeights(weights: ShippedWeights, bytes: Bytes): Promi
     throw new ModelError('WEIGHTS_DAMAGED', 'the weights do not have the right SHA-256; load them again');
 }
 
-/** The browser's cache for this network, or undefined where there is none; caches of its older builds are removed. */
-async function openCache({ name, id }: ShippedManifest): Promise<Cache | undefined> {
+/**
+ * The browser's cache for this network, or undefined where there is none; caches of its older builds are removed. Another
+ * network of the same name, from another folder of this site, keeps its own.
+ */
+async function openCache({ name, id }: ShippedManifest, url: URL | string): Promise<Cache | undefined> {
   try {
-    const prefix = `ghostnet ${name} `;
+    const prefix = `ghostnet ${name} ${new URL('.', new URL(url, location.href))} `;
     for (const key of await caches.keys())
       if (key.startsWith(prefix) && key !== prefix + id) await caches.delete(key);
     return await caches.open(prefix + id);
@@ -143,17 +156,17 @@ export async function downloadWeights(
   const total = weights.bytes;
   const report = (loaded: number): void => onProgress?.({ loaded, total });
   report(0);
-  const store = cache && !/^(file|data|blob):/.test(String(url)) ? await openCache(manifest) : undefined;
+  const store = cache && !/^(file|data|blob):/.test(String(url)) ? await openCache(manifest, url) : undefined;
   const kept = await store?.match(url);
   if (kept)
     try {
-      const bytes = await readAll(kept, url, total, report);
+      const bytes = await readAll(kept, url, weights, report);
       await checkWeights(weights, bytes);
       return bytes;
     } catch {
       await store?.delete(url);
     }
-  const bytes = await readAll(await request(url, signal), url, total, report);
+  const bytes = await readAll(await request(url, signal), url, weights, report);
   await checkWeights(weights, bytes);
   await store?.put(url, new Response(bytes)).catch(() => {});
   return bytes;
@@ -182,6 +195,7 @@ export async function compileModule(
   try {
     return await compile();
   } catch (cause) {
+    if (isAbort(cause)) throw cause;
     const { message } = cause as Error;
     if (/embedder|security policy|unsafe-eval/i.test(message))
       throw new ModelError(

@@ -10,6 +10,7 @@ export type ModelErrorCode =
   | 'CSP_FORBIDS_WASM'
   | 'PICTURE_TYPE'
   | 'PICTURE_SIZE'
+  | 'PICTURE_TAINTED'
   | 'THREADS_FAILED'
   | 'DISPOSED';
 

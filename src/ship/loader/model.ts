@@ -91,7 +91,7 @@ export class Model {
     this.#mayWait = ends.length > 0 && mayWait(new Int32Array(memory.buffer)) ? 1 : 0;
   }
 
-  /** The best classes of a picture. Throws PICTURE_TYPE, PICTURE_SIZE, DISPOSED. */
+  /** The best classes of a picture. Throws PICTURE_TYPE, PICTURE_SIZE, PICTURE_TAINTED, DISPOSED. */
   async classify(picture: Picture, { top = 5 }: ClassifyOptions = {}): Promise<Prediction[]> {
     const scores = await this.scores(picture);
     const { softmax, labels } = this.#manifest;

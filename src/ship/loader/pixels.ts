@@ -23,7 +23,7 @@ export interface PixelSource {
 const typeError = (given: unknown): ModelError =>
   new ModelError(
     'PICTURE_TYPE',
-    `classify: given ${given === null ? 'null' : ((given as object)?.constructor?.name ?? typeof given)}, expected an image, canvas, ImageBitmap, ImageData, VideoFrame, video, Blob or { width, height, data }`,
+    `classify: given ${given === null ? 'null' : ((given as object)?.constructor?.name ?? typeof given)}, expected an image, canvas, ImageBitmap, ImageData, VideoFrame, video, Blob or { width, height, data } with bytes`,
   );
 
 function rawSource({ width, height, data }: RawPixels): PixelSource {
@@ -60,15 +60,29 @@ function makeContext(width: number, height: number): Context {
   return canvas.getContext('2d', { willReadFrequently: true }) as Context;
 }
 
-/** The own size of anything that a canvas can draw. */
+/** The own size of anything that a canvas can draw; an image inside of an SVG has the size at which it stands there. */
 function drawnSize(source: CanvasImageSource): [number, number] {
-  const any = source as unknown as Record<string, unknown>;
-  const side = (...names: string[]): number =>
-    (names.map((name) => any[name]).find((value) => typeof value === 'number') as number | undefined) ?? 0;
+  const any = source as unknown as Record<string, number | SVGAnimatedLength | undefined>;
+  const side = (...names: string[]): number => {
+    const value = names.map((name) => any[name]).find((found) => found !== undefined);
+    return Math.round(typeof value === 'object' ? value.baseVal.value : (value ?? 0));
+  };
   return [
     side('naturalWidth', 'videoWidth', 'displayWidth', 'width'),
     side('naturalHeight', 'videoHeight', 'displayHeight', 'height'),
   ];
+}
+
+function pixelsOf(context: Context, width: number, rows: number): Uint8ClampedArray {
+  try {
+    return context.getImageData(0, 0, width, rows).data;
+  } catch (cause) {
+    throw new ModelError(
+      'PICTURE_TAINTED',
+      'classify: the picture is of another site, which does not let this page read it; it must send Access-Control-Allow-Origin, and the element needs crossorigin="anonymous"',
+      cause,
+    );
+  }
 }
 
 function drawnSource(source: CanvasImageSource): PixelSource {
@@ -86,15 +100,16 @@ function drawnSource(source: CanvasImageSource): PixelSource {
       if (context?.canvas.height !== rows) context = makeContext(width, rows);
       context.clearRect(0, 0, width, rows);
       context.drawImage(source, 0, -y, width, height);
-      target.set(context.getImageData(0, 0, width, rows).data);
+      target.set(pixelsOf(context, width, rows));
     },
   };
 }
 
-/** The pixels of a picture, however it comes. Throws PICTURE_TYPE or PICTURE_SIZE. */
+/** The pixels of a picture, however it comes. Throws PICTURE_TYPE or PICTURE_SIZE; reading them PICTURE_TAINTED. */
 export async function openPixels(picture: Picture): Promise<PixelSource> {
   if (typeof picture !== 'object' || picture === null) throw typeError(picture);
-  if ('data' in picture && 'width' in picture && ArrayBuffer.isView(picture.data)) {
+  // floats or 16 bits would be taken for bytes
+  if ('data' in picture && 'width' in picture && picture.data?.BYTES_PER_ELEMENT === 1) {
     const { width, height } = picture;
     if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0))
       throw new ModelError('PICTURE_SIZE', `classify: the picture has ${width}x${height} pixels`);
