@@ -75,6 +75,14 @@ describe('the installed package', () => {
     expect((JSON.parse(stdout) as { params: number }).params).toBe(5_182_508);
   });
 
+  it('has the data of the paper command', () => {
+    const { status, stdout } = spawnSync('npx', ['--no-install', 'ghostnet', 'paper', 'table', '6'], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect([status, stdout]).toEqual([0, expect.stringMatching(/25,557,032 +25\.6 M/)]);
+  });
+
   const compile = (program: string, ...options: readonly string[]): [string, number | null] => {
     writeFileSync(join(folder, 'program.ts'), program);
     const compiler = join(root, 'node_modules/typescript/bin/tsc');
