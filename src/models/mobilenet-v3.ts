@@ -10,10 +10,17 @@ import { type InvertedResidualNames, invertedResidual } from './inverted-residua
 import { type FamilyOptions, imagenetEntries, type ModelEntry, widthSuffix } from './model-entry.js';
 
 /** Kernel, expanded channels, output channels, squeeze-and-excite, hard-swish (else ReLU), stride. */
-type Row = readonly [kernel: number, expanded: number, out: number, se: 0 | 1, hard: 0 | 1, stride: 1 | 2];
+export type MobileNetV3Row = readonly [
+  kernel: number,
+  expanded: number,
+  out: number,
+  se: 0 | 1,
+  hard: 0 | 1,
+  stride: 1 | 2,
+];
 
 /** Table 1. */
-export const mobileNetV3LargeRows: readonly Row[] = [
+export const mobileNetV3LargeRows: readonly MobileNetV3Row[] = [
   [3, 16, 16, 0, 0, 1],
   [3, 64, 24, 0, 0, 2],
   [3, 72, 24, 0, 0, 1],
@@ -32,7 +39,7 @@ export const mobileNetV3LargeRows: readonly Row[] = [
 ];
 
 /** Table 2. */
-export const mobileNetV3SmallRows: readonly Row[] = [
+export const mobileNetV3SmallRows: readonly MobileNetV3Row[] = [
   [3, 16, 16, 1, 0, 2],
   [3, 72, 24, 0, 0, 2],
   [3, 88, 24, 0, 0, 1],
@@ -53,6 +60,8 @@ const variants = {
 
 export interface MobileNetV3Options extends FamilyOptions {
   readonly variant: keyof typeof variants;
+  /** The blocks, where they are not the paper's. Default: the variant's table. */
+  readonly rows?: readonly MobileNetV3Row[];
   /** No squeeze-and-excite, ReLU only, 3x3 only. Default false. */
   readonly minimalistic?: boolean;
   /** Channels of the last hidden layer at width 1. Default 1280 (Large) or 1024 (Small). */
@@ -76,8 +85,7 @@ function blockNames(name: string, expands: boolean, se: boolean): InvertedResidu
  */
 export function mobileNetV3(options: MobileNetV3Options): Graph {
   const { width = 1, classes = 1000, inputSize = 224, dropout = 0.2, ghost, minimalistic = false } = options;
-  const { rows, head: usualHead } = variants[options.variant];
-  const { head = usualHead } = options;
+  const { rows, head } = { ...variants[options.variant], ...options };
   const norm = { eps: 1e-3, momentum: 0.01 };
   const scaled = (channels: number): number => makeDivisible(channels * width, 8);
   const hardSwish = minimalistic ? 'relu' : 'hardSwish';
@@ -149,7 +157,7 @@ export const mobileNetV3Entries: readonly ModelEntry[] = (['large', 'small'] as 
       {
         name: `mobilenet_v3_${variant}_minimal`,
         summary: `${title} 1.0x, minimalistic (no squeeze-and-excite, ReLU, 3x3)`,
-        aliases: [`mobilenetv3_${variant}_minimal_100`, `tf_mobilenetv3_${variant}_minimal_100`],
+        aliases: [`mobilenetv3_${variant}_minimal_100`],
         ghost: false,
       },
       (options) => mobileNetV3({ ...options, variant, minimalistic: true }),

@@ -16,7 +16,7 @@ import { mnasNetEntries } from './mnasnet.js';
 import { mobileNetV1Entries } from './mobilenet-v1.js';
 import { mobileNetV2Entries } from './mobilenet-v2.js';
 import { mobileNetV3Entries } from './mobilenet-v3.js';
-import type { ModelEntry, ModelOptions } from './model-entry.js';
+import { type ModelEntry, type ModelOptions, torchvisionMeta } from './model-entry.js';
 import { proxylessEntries } from './proxyless-nas.js';
 import { cifarResNet, resNet50 } from './resnet.js';
 import { resNetEntries } from './resnet-imagenet.js';
@@ -115,7 +115,7 @@ const entries: readonly ModelEntry[] = [
     summary: 'ResNet-50 (He et al. 2016), ImageNet',
     inputSize: 224,
     classes: 1000,
-    build: (options) => resNet50(options),
+    build: (options) => resNet50({ meta: torchvisionMeta, ...options }),
   },
   ...[2, 4].map(
     (ratio): ModelEntry => ({
@@ -123,7 +123,7 @@ const entries: readonly ModelEntry[] = [
       summary: `ResNet-50 with Ghost modules, s=${ratio} (table 6), ImageNet`,
       inputSize: 224,
       classes: 1000,
-      build: (options) => resNet50({ ...options, ...ghostOf({ ratio, ...options }) }),
+      build: (options) => resNet50({ meta: torchvisionMeta, ...options, ...ghostOf({ ratio, ...options }) }),
     }),
   ),
   {

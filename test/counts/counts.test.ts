@@ -40,9 +40,11 @@ describe('exact counts', () => {
     }
   });
 
-  it('every registered network builds and counts', () => {
+  it('every registered network builds and counts, and says how its pictures are prepared', () => {
     for (const entry of listModels()) {
-      const counted = profile(createModel(entry.name));
+      const graph = createModel(entry.name);
+      expect(graph.meta.preprocessing, entry.name).toMatchObject({ mean: expect.anything() });
+      const counted = profile(graph);
       expect(counted.params, entry.name).toBeGreaterThan(0);
       expect(counted.layers.at(-1)?.outputShape, entry.name).toEqual([1, entry.classes]);
     }

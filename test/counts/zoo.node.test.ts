@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { profile } from '../../src/analysis/profile.js';
 import { feNet } from '../../src/models/fe-net.js';
-import { mobileNetV3 } from '../../src/models/mobilenet-v3.js';
+import { type MobileNetV3Row, mobileNetV3, mobileNetV3SmallRows } from '../../src/models/mobilenet-v3.js';
 import { createModel, listModels } from '../../src/models/registry.js';
 import { agreement } from '../../src/paper/agreement.js';
 import { readCsv } from '../../src/paper/csv.js';
@@ -37,6 +37,17 @@ describe('networks that others published', () => {
     expect(profile(small(0.75)).params).toBe(2_408_720);
     expect(agreement(profile(small(0.75)).macs, '44 M')).toBe('printed digits');
     expect(profile(small(1)).params).toBe(2_946_568);
+    // the strides of the paper's first version, whole and without squeeze-and-excite
+    const first = mobileNetV3SmallRows.map(([kernel, expanded, out, se, hard, stride], i): MobileNetV3Row => {
+      return [kernel, expanded, out, se, hard, i === 3 ? 1 : i === 4 ? 2 : stride];
+    });
+    const bare = first.map(
+      ([kernel, expanded, out, , hard, stride]): MobileNetV3Row => [kernel, expanded, out, 0, hard, stride],
+    );
+    const early = (rows: readonly MobileNetV3Row[], head: number) =>
+      profile(mobileNetV3({ name: 'small', variant: 'small', rows, head })).macs;
+    expect(early(first, 1280)).toBe(66_227_776);
+    expect(early(bare, 1024)).toBe(65_365_568);
     // a last convolution that fits 3.7 M and 301 M when digits are cut
     for (const [head, fits] of [
       [1519, false],
