@@ -1,8 +1,8 @@
 /**
  * The paper's tables as Markdown and as one HTML page. Lays out what rows.ts says; counts and measures nothing.
  */
-import { escapeHtml } from '../train/line-chart.js';
-import type { PaperRow } from './rows.js';
+import { escapeHtml, htmlDocument } from '../report/page.js';
+import type { ArchitectureRow, PaperRow } from './rows.js';
 
 export interface RenderedTable {
   readonly title: string;
@@ -13,14 +13,26 @@ export interface RenderedTable {
   readonly rows: readonly (readonly string[])[];
 }
 
+/** The points of a plot of accuracy. */
+export interface FigurePoints {
+  /** What x is, with its unit. */
+  readonly x: string;
+  readonly points: readonly {
+    readonly name: string;
+    readonly model: string;
+    readonly x: number;
+    readonly top1: number;
+  }[];
+}
+
 export interface Figure {
   readonly title: string;
   readonly text: string;
   /** File name without folder, and the SVG. */
   readonly file: string;
   readonly svg: string;
-  /** A plot with small text, which a narrow page scrolls rather than shrinks. Default false. */
-  readonly chart?: boolean;
+  /** What a plot shows. A page scrolls its small text rather than shrink it. */
+  readonly points?: FigurePoints;
 }
 
 export const tableTitles: Readonly<Record<number, string>> = {
@@ -38,14 +50,22 @@ const sweeps: Readonly<Record<number, string>> = {
   4: 'ghostnet sweep data/paper/vgg16-full.yaml',
 };
 
-/** Table 1. `rows` as rows.ts makes them. */
-export function architecture(rows: readonly (readonly string[])[]): RenderedTable {
+/** Table 1. */
+export function architecture(rows: readonly ArchitectureRow[]): RenderedTable {
+  const cell = (value: number | null): string => (value === null ? '-' : String(value));
   return {
     title: tableTitles[1] ?? '',
     text: 'Inputs as height, width, channels.',
     head: ['input', 'operator', '#exp', '#out', 'SE', 'stride'],
     align: 'llrrrr',
-    rows,
+    rows: rows.map(({ input, operator, expansion, outChannels, squeezeExcite, stride }) => [
+      input.join('x'),
+      operator,
+      cell(expansion),
+      cell(outChannels),
+      squeezeExcite ? '1' : '-',
+      cell(stride),
+    ]),
   };
 }
 
@@ -137,11 +157,9 @@ function inline(text: string): string {
   return escapeHtml(text).replaceAll(/`([^`]+)`/g, '<code>$1</code>');
 }
 
-const style = `body{font:14px/1.5 system-ui,sans-serif;color:#1c2430;max-width:1360px;margin:0 auto;padding:28px 20px 60px}
-h1{font-size:25px;margin:0}h2{font-size:17px;margin:34px 0 8px}p{color:#5b6675;max-width:90ch}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13px}th,td{padding:3px 6px;border-bottom:1px solid #dfe4ea;white-space:nowrap;font-variant-numeric:tabular-nums;font-weight:400;text-align:left}
-th{color:#5b6675}.r{text-align:right}td.exact,td.printeddigits{color:#00704f}td.within{color:#8a6100}td.differs{color:#b03000}
-figure{margin:0;overflow-x:auto}code{font-size:.93em;background:#f1f4f7;padding:1px 4px;border-radius:4px}svg{max-width:820px;width:100%;height:auto;border:1px solid #dfe4ea;border-radius:8px}.chart svg{min-width:640px}`;
+const style = `body{max-width:1360px}table{font-size:13px}th,td{padding:3px 6px;border-bottom:1px solid var(--line);white-space:nowrap;text-align:left}
+.r{text-align:right}td.exact,td.printeddigits{color:var(--good)}td.within{color:var(--fair)}td.differs{color:var(--bad)}
+figure{overflow-x:auto}svg{max-width:820px;width:100%;height:auto;border:1px solid var(--line);border-radius:8px}.chart svg{min-width:640px}`;
 
 /** One page without any outside reference. */
 export function htmlPage(
@@ -149,11 +167,15 @@ export function htmlPage(
   figures: readonly Figure[],
   intro: string,
 ): string {
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>GhostNet, the paper's tables</title><style>${style}</style>
-<h1>The paper's tables and figures, from this package</h1><p>${inline(intro)}</p>
-${tables.map(htmlTable).join('\n')}
-${figures.map(({ title, text, svg, chart }) => `<h2>${escapeHtml(title)}</h2><figure${chart ? ' class="chart"' : ''}>${svg}</figure><p>${inline(text)}</p>`).join('\n')}
-</html>\n`;
+  const drawn = figures.map(
+    ({ title, text, svg, points }) =>
+      `<h2>${escapeHtml(title)}</h2><figure${points ? ' class="chart"' : ''}>${svg}</figure><p>${inline(text)}</p>`,
+  );
+  return htmlDocument({
+    title: "GhostNet: the paper's tables and figures",
+    style,
+    body: [`<p>${inline(intro)}</p>`, ...tables.map(htmlTable), ...drawn].join('\n'),
+  });
 }
 
 /** The same as Markdown; `folder` is where the figures' files lie. */

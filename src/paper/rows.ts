@@ -3,7 +3,7 @@
  * paper prints and what can be said of it here. Pure; reads no file, trains and measures nothing.
  */
 import { profile } from '../analysis/profile.js';
-import type { Graph } from '../graph/graph.js';
+import { type Graph, inputNodes } from '../graph/graph.js';
 import { createModel } from '../models/registry.js';
 import { type Agreement, agreement } from './agreement.js';
 import type { CsvRow } from './csv.js';
@@ -121,30 +121,60 @@ export function paperRows(rows: readonly CsvRow[], trained: readonly CsvRow[], t
     });
 }
 
-/** Table 1 from the graph of GhostNet 1.0x: operator, input, #exp, #out, SE and stride of each bottleneck. */
-export function architectureTable(): readonly (readonly string[])[] {
+/** A row of table 1. Sizes as height, width, channels; null where the paper prints a dash. */
+export interface ArchitectureRow {
+  readonly input: readonly [height: number, width: number, channels: number];
+  readonly operator: string;
+  readonly expansion: number | null;
+  readonly outChannels: number | null;
+  readonly squeezeExcite: boolean;
+  readonly stride: number | null;
+}
+
+/** Table 1 from the graph of GhostNet 1.0x. */
+export function architectureTable(): readonly ArchitectureRow[] {
   const graph = createModel('ghostnet-1.0x');
   const { layers } = profile(graph);
   const shape = (name: string): readonly number[] =>
     layers.find((layer) => layer.name === name)?.outputShape ?? [];
-  const side = (dims: readonly number[]): string => `${dims[2]}x${dims[3]}x${dims[1]}`;
+  const size = (dims: readonly number[]) => [dims[2] ?? 1, dims[3] ?? 1, dims[1] ?? 1] as const;
+  const row = (
+    input: ArchitectureRow['input'],
+    operator: string,
+    outChannels: number | null,
+    more: Partial<ArchitectureRow> = {},
+  ): ArchitectureRow => ({
+    ...{ input, operator, expansion: null, outChannels, squeezeExcite: false, stride: 1 },
+    ...more,
+  });
   const names = new Set(graph.nodes.map(({ name }) => name));
-  const modules = graph.ghostModules;
-  const rows: string[][] = [['224x224x3', 'Conv2d 3x3', '-', '16', '-', '2']];
+  const [stem] = inputNodes(graph);
+  const sides = stem?.shape ?? [];
   let before = shape('act1');
-  for (const { name, outChannels } of modules.filter(({ name }) => name.endsWith('.ghost1'))) {
+  const rows = [
+    row([sides[1] ?? 1, sides[2] ?? 1, sides[0] ?? 1], 'Conv2d 3x3', before[1] ?? null, {
+      stride: (sides[1] ?? 1) / (before[2] ?? 1),
+    }),
+  ];
+  for (const { name, outChannels } of graph.ghostModules.filter(({ name }) => name.endsWith('.ghost1'))) {
     const block = name.replace(/\.ghost1$/, '');
     const after = shape(`${block}.add`);
-    const stride = (before[2] ?? 1) / (after[2] ?? 1);
-    const se = names.has(`${block}.se.mul`) ? '1' : '-';
-    rows.push([side(before), 'G-bneck', String(outChannels), String(after[1]), se, String(stride)]);
+    rows.push(
+      row(size(before), 'G-bneck', after[1] ?? null, {
+        expansion: outChannels,
+        squeezeExcite: names.has(`${block}.se.mul`),
+        stride: (before[2] ?? 1) / (after[2] ?? 1),
+      }),
+    );
     before = after;
   }
   const last = `blocks.${Math.max(...graph.nodes.flatMap(({ name }) => Number(/^blocks\.(\d+)\./.exec(name)?.[1] ?? 0)))}.0`;
-  const head = shape(`${last}.act1`);
-  rows.push([side(before), 'Conv2d 1x1', '-', String(head[1]), '-', '1']);
-  rows.push([side(head), `AvgPool ${head[2]}x${head[3]}`, '-', '-', '-', '-']);
-  rows.push([`1x1x${head[1]}`, 'Conv2d 1x1', '-', String(shape('conv_head')[1]), '-', '1']);
-  rows.push([`1x1x${shape('conv_head')[1]}`, 'FC', '-', String(shape('classifier')[1]), '-', '-']);
+  const [head, hidden, classes] = [shape(`${last}.act1`), shape('conv_head'), shape('classifier')];
+  rows.push(
+    row(size(before), 'Conv2d 1x1', head[1] ?? null),
+    row(size(head), `AvgPool ${head[2]}x${head[3]}`, null, { stride: null }),
+    row([1, 1, head[1] ?? 1], 'Conv2d 1x1', hidden[1] ?? null),
+    row([1, 1, hidden[1] ?? 1], 'FC', classes[1] ?? null, { stride: null }),
+  );
   return rows;
 }

@@ -2,7 +2,8 @@
  * The report of a run as one HTML text without any outside reference: curves, confusion matrix, classes, and the
  * pictures that went worst. Lays out what it is given; evaluates nothing and reads no files.
  */
-import { escapeHtml, lineChart } from './line-chart.js';
+import { lineChart } from '../report/line-chart.js';
+import { escapeHtml, htmlDocument } from '../report/page.js';
 import type { EpochRow } from './loop.js';
 import type { Evaluation } from './metrics.js';
 
@@ -33,21 +34,17 @@ export interface ReportData {
 const percent = (value: number, digits = 1): string => `${(value * 100).toFixed(digits)} %`;
 
 const style = `
-:root{color-scheme:light;--ink:#1c2430;--soft:#5b6675;--line:#dfe4ea;--accent:#0072b2}
-*{box-sizing:border-box}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);margin:0 auto;max-width:1040px;padding:28px 20px 60px;background:#fff}
-h1{font-size:26px;margin:0 0 4px}h2{font-size:18px;margin:36px 0 10px}p{margin:4px 0 12px;color:var(--soft)}
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:14px}
+body{max-width:1040px}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(320px,100%),1fr));gap:14px}
 svg{width:100%;border:1px solid var(--line);border-radius:8px}
 svg .title{font-weight:600;font-size:14px;fill:var(--ink)}svg .tick{font-size:11px;fill:var(--soft)}svg .grid{stroke:var(--line)}
-table{border-collapse:collapse}td,th{padding:3px 9px;text-align:right;font-variant-numeric:tabular-nums;font-weight:normal}
-th{color:var(--soft)}.facts th,.facts td{text-align:left;vertical-align:top}.facts td{overflow-wrap:anywhere}
-.scroll{overflow-x:auto}.confusion td{min-width:40px;text-align:center;border:1px solid #fff}.confusion th.side{text-align:right}
+td,th{padding:3px 9px;text-align:right}.facts th,.facts td{text-align:left;vertical-align:top}.facts td{overflow-wrap:anywhere}
+.confusion td{min-width:40px;text-align:center;border:1px solid var(--page)}.confusion th.side{text-align:right}
 .headline{display:flex;gap:28px;flex-wrap:wrap;margin:16px 0}.headline div{font-size:28px;font-weight:600}.headline span{display:block;font-size:13px;font-weight:400;color:var(--soft)}
 .pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(132px,1fr));gap:14px}
-figure{margin:0}figure img{width:100%;aspect-ratio:1;object-fit:cover;border-radius:6px;image-rendering:pixelated;background:#eee}
-figcaption{font-size:12.5px;line-height:1.35;margin-top:4px}figcaption small{color:var(--soft);display:block;overflow-wrap:anywhere}
-pre{background:#f5f7f9;padding:12px;border-radius:8px;overflow:auto;font-size:12.5px}summary{cursor:pointer}`;
+figure img{width:100%;aspect-ratio:1;object-fit:cover;border-radius:6px;image-rendering:pixelated;background:var(--fill)}
+figcaption{line-height:1.35;margin-top:4px;color:var(--ink)}figcaption small{color:var(--soft);display:block;overflow-wrap:anywhere}
+pre{background:var(--fill);padding:12px;border-radius:8px;overflow:auto;font-size:12.5px}summary{cursor:pointer}`;
 
 function curves(history: readonly EpochRow[]): string {
   const series = (name: string, value: (row: EpochRow) => number | null) => ({
@@ -140,18 +137,14 @@ export function reportHtml(data: ReportData): string {
     [evaluation.loss.toFixed(3), 'cross-entropy'],
     [percent(evaluation.ece, 2), 'calibration error'],
   ].map(([value, name]) => `<div>${value}<span>${name}</span></div>`);
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>${escapeHtml(data.title)}</title><style>${style}</style></head><body>
-<h1>${escapeHtml(data.title)}</h1><p>${escapeHtml(data.evaluationName)}</p>
+  const body = `<p>${escapeHtml(data.evaluationName)}</p>
 <div class="headline">${headline.join('')}</div>
 <table class="facts">${facts.join('')}</table>
 <h2>Curves</h2><div class="charts">${curves(data.history)}</div>
-<h2>Confusion</h2><p>Rows: what the picture is. Columns: what the network said. Blue is right, orange wrong; darker is a larger share of the row.</p>
+<h2>Confusion</h2><p>Rows: what the picture is. Columns: what the network said. Blue is right, orange wrong; stronger is a larger share of the row.</p>
 ${confusionTable(evaluation)}
 <h2>Classes</h2>${classTable(evaluation)}
 ${data.worst.length > 0 ? `<h2>Worst pictures</h2><p>Highest loss first.</p>${gallery(data.worst)}` : ''}
-<h2>Configuration</h2><details><summary>everything that made this run</summary><pre>${escapeHtml(JSON.stringify(data.config, null, 2))}</pre></details>
-</body></html>
-`;
+<h2>Configuration</h2><details><summary>everything that made this run</summary><pre>${escapeHtml(JSON.stringify(data.config, null, 2))}</pre></details>`;
+  return htmlDocument({ title: data.title, style, body });
 }

@@ -26,8 +26,40 @@ describe('ghostnet paper', () => {
     expect(stdout).toMatch(
       /Ghost-ResNet-50 \(s=2\).*13,953,512\s+13\.0 M\s+differs\s+2,151,023,360\s+2\.2 B\s+printed digits/,
     );
-    const { tables } = JSON.parse((await run('paper', 'table', '5', '--json')).stdout);
+    const words = ['table', '1', 'table', '5', 'table', '5', 'table', '8', 'figure', '6'];
+    const { tables, figures } = JSON.parse((await run('paper', ...words, '--json')).stdout);
+    expect(Object.keys(tables)).toEqual(['1', '5', '8']);
+    expect(tables['1']).toHaveLength(21);
     expect(tables['5']).toHaveLength(12);
+    expect(tables['8'][2]).toMatchObject({
+      model: 'ghostnet-1.1x',
+      macs: 164_355_184,
+      paper: { map: '26.6' },
+    });
+    expect(figures['6'].points).toContainEqual({
+      name: 'GhostNet 1.0x',
+      model: 'ghostnet-1.0x',
+      x: 141.2,
+      top1: 73.9,
+    });
+  });
+
+  it('prints the points of a plot, also of latencies from a file', async () => {
+    const saved = await run('paper', 'figure', '7');
+    expect(saved.stdout).toMatch(/row +network +milliseconds +top-1, paper\n/);
+    await writeFile(
+      join(folder, 'latency.csv'),
+      'model,medianMs,p90Ms,rounds,cpu,node,date\nghostnet-1.0x,1.5,1.6,3,a processor,24.0.0,2026-01-01\n',
+    );
+    const own = await run('paper', 'figure', '7', '--latency', 'latency.csv');
+    expect(own.stdout).toMatch(
+      /\nGhostNet 1\.0x +ghostnet-1\.0x +1\.5 +73\.9\n.*median of 3 rounds\. a processor, Node/,
+    );
+    await writeFile(join(folder, 'wrong.csv'), 'a,b\n1,2\n');
+    const wrong = await run('paper', 'figure', '7', '--latency', 'wrong.csv');
+    expect(wrong).toMatchObject({ code: 1, stderr: expect.stringMatching(/\[LATENCY_COLUMNS\].*no model/) });
+    const none = await run('paper', 'figure', '6', '--measure');
+    expect(none).toMatchObject({ code: 2, stderr: expect.stringMatching(/--measure measures figure 7/) });
   });
 
   it('has the accuracies that the kept runs and sweeps say', async () => {

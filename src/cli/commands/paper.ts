@@ -2,17 +2,14 @@
  * `ghostnet paper`: the paper's tables and figures from this package, our numbers beside the paper's. Gathers data,
  * writes files or prints; what a row says is in src/paper.
  */
-import { mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { FormatError } from '../../errors.js';
+import { mkdir } from 'node:fs/promises';
 import type { CsvRow } from '../../paper/csv.js';
 import type { Figure, RenderedTable } from '../../paper/render.js';
 import type { Register } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { wholeNumber } from '../input/options.js';
-import { progress } from '../output/progress.js';
 import { UsageError } from '../output/report-error.js';
-import { note, outColors, print, printJson, table } from '../output/terminal.js';
+import { outColors, print, printJson, table } from '../output/terminal.js';
 
 interface PaperOptions {
   readonly out?: string;
@@ -44,19 +41,24 @@ export const registerPaper: Register = (program, act) => {
     .option('--latency <file>', 'take the latency of figure 7 from this CSV')
     .option('--trained <file>', 'accuracies of your own: the results.csv of a sweep')
     .option('--rounds <n>', 'rounds of --measure in which the networks take turns', wholeNumber(1), 20)
-    .option('--json', 'print { tables: { "3": [{ name, model, paper, ours, accuracy, note }], ... } }')
+    .option(
+      '--json',
+      'print { tables: { "3": [{ name, model, paper, ours, accuracy, note }], ... }, figures: { ... } }',
+    )
     .addHelpText(
       'after',
       `
 Counts are exact; "printed digits" says that ours rounds to what the paper prints. Accuracies are the paper's; "trained
 here" are this package's own runs, the other words say what is missing to get one. Figure 7 has the latency that was
 saved with the package, unless --measure or --latency give another. Table 2 and figures 1 and 4 are made of a picture of
-your own; "all" leaves them out without --picture. The detectors of table 8 do not exist yet.
+your own; "all" leaves them out without --picture. The detectors of table 8 do not exist yet. Without --out the plots are
+printed as tables of their points.
 
 Examples:
   ghostnet paper table 6
   ghostnet paper all --picture photo.jpg --out paper/
-  ghostnet paper figure 7 --measure --out paper/`,
+  ghostnet paper figure 7 --measure --out paper/
+  ghostnet paper table 4 --trained runs/results.csv`,
     )
     .action(act(paperCommand));
 };
@@ -66,8 +68,13 @@ function isOfPicture(kind: string | undefined, number: number): boolean {
   return numbers.includes(number);
 }
 
+interface Wanted {
+  readonly tables: readonly number[];
+  readonly figures: readonly number[];
+}
+
 /** The tables and figures that the words ask for. */
-function readWanted(words: readonly string[], picture: boolean): { tables: number[]; figures: number[] } {
+function readWanted(words: readonly string[], picture: boolean): Wanted {
   const wanted = { tables: [] as number[], figures: [] as number[] };
   for (let i = 0; i < words.length; i++) {
     const kind = words[i];
@@ -85,116 +92,123 @@ function readWanted(words: readonly string[], picture: boolean): { tables: numbe
       throw new UsageError(`${given} is made of a picture of your own: give --picture <file>`);
     wanted[kind === 'table' ? 'tables' : 'figures'].push(number);
   }
-  return wanted;
+  return { tables: [...new Set(wanted.tables)], figures: [...new Set(wanted.figures)] };
 }
 
-/** Latency of table 7's networks: measured now, from a file, or as saved with the package. */
-async function latencyRows(models: readonly string[], options: PaperOptions): Promise<CsvRow[]> {
-  const { readCsv } = await import('../../paper/csv.js');
-  const { paperData } = await import('../../paper/node/paper-data.js');
-  if (options.measure) {
-    const { measureLatency } = await import('./paper/latency.js');
-    const { writeFileAtomically } = await import('../../formats/node/model-file.js');
-    const line = progress('measuring', options.rounds);
-    const text = await measureLatency(models, { rounds: options.rounds, onRound: line.update });
-    line.stop();
-    if (options.out) await writeFileAtomically(join(options.out, 'latency.csv'), text);
-    return readCsv(text);
-  }
-  return options.latency ? readCsv(await readFile(options.latency, 'utf8')) : paperData('latency');
-}
-
-/** A sweep's results. Throws FormatError `TRAINED_COLUMNS` for another kind of table. */
-async function trainedRows(file: string): Promise<CsvRow[]> {
-  const { readCsv } = await import('../../paper/csv.js');
-  const { readBytes } = await import('../../formats/node/model-file.js');
-  const rows = readCsv(new TextDecoder().decode(await readBytes(file)));
-  const needed = ['model', 'ratio', 'cheapKernel', 'epochs', 'trainedOn', 'top1'];
-  const missing = needed.filter((name) => rows[0]?.[name] === undefined);
-  if (missing.length > 0)
-    throw new FormatError(
-      'TRAINED_COLUMNS',
-      `"${file}": no ${missing.join(', ')}; expected the results.csv of a sweep, with at least one run`,
-    );
-  return rows;
+/** One table or figure: as it is shown, and as data. */
+interface Made<Shown> {
+  readonly number: number;
+  readonly shown: Shown;
+  readonly json: unknown;
 }
 
 async function paperCommand(words: readonly string[], options: PaperOptions): Promise<number> {
-  const wanted = readWanted(words, options.picture !== undefined);
-  const { architectureTable, paperRows } = await import('../../paper/rows.js');
+  const { picture, out } = options;
+  const wanted = readWanted(words, picture !== undefined);
+  if (options.measure && !wanted.figures.includes(7))
+    throw new UsageError('--measure measures figure 7, which is not asked for');
+  const { trainedRows } = await import('./paper/sources.js');
   const { paperData } = await import('../../paper/node/paper-data.js');
-  const render = await import('../../paper/render.js');
-  const { accuracyAgainstLatency, accuracyAgainstMacs } = await import('../../paper/figures.js');
-  if (options.out) await mkdir(options.out, { recursive: true });
-  const trained = options.trained === undefined ? paperData('trained') : await trainedRows(options.trained);
-  const data = [paperData('rows'), trained] as const;
-  const counted = new Map(wanted.tables.filter((n) => n > 2 && n < 8).map((n) => [n, paperRows(...data, n)]));
+  const data = { rows: paperData('rows'), trained: await trainedRows(options.trained) };
+  if (out !== undefined) await mkdir(out, { recursive: true });
+  const ofPicture = await measurePicture(wanted, options);
+  const made = await makeTables(wanted.tables, data);
+  const drawn = await drawPlots(wanted.figures, data, options);
+  const byNumber = (a: Made<unknown>, b: Made<unknown>): number => a.number - b.number;
+  const tablesMade = [...ofPicture.tables, ...made].sort(byNumber);
+  const figuresMade = [...ofPicture.figures, ...drawn].sort(byNumber);
   if (options.json) {
-    printJson({ tables: Object.fromEntries(counted) });
-    return exitCodes.ok;
+    const entries = (list: readonly Made<unknown>[]) =>
+      Object.fromEntries(list.map(({ number, json }) => [number, json]));
+    printJson({ tables: entries(tablesMade), figures: entries(figuresMade) });
   }
-  const { picture } = options;
-  const pictures = picture === undefined ? undefined : await import('./paper/pictures.js');
-  const given = { ...options, picture: picture ?? '' };
-  const needsToy = wanted.tables.includes(2) || wanted.figures.includes(1);
-  const toy = needsToy ? await pictures?.measureToy(given) : undefined;
-  const rendered: RenderedTable[] = [];
-  for (const n of wanted.tables) {
-    if (n === 1) rendered.push(render.architecture(architectureTable()));
-    else if (n === 8) rendered.push((await import('../../paper/detection.js')).detectionTable(data[0]));
-    else if (n > 2) rendered.push(render.countsTable(n, counted.get(n) ?? []));
-    else if (pictures && toy) rendered.push(pictures.toyTable(toy));
-  }
-  const drawn: Figure[] = [];
-  if (pictures && toy && wanted.figures.includes(1)) drawn.push(await pictures.pairsFigure(toy));
-  if (pictures && wanted.figures.includes(4)) drawn.push(await pictures.ghostsFigure(given));
-  if (wanted.figures.length > 0) {
-    const rows = paperRows(...data, 7);
-    if (wanted.figures.includes(6)) drawn.push(accuracyAgainstMacs(rows));
-    if (wanted.figures.includes(7)) {
-      const models = rows.flatMap(({ model }) => (model === '' ? [] : [model]));
-      drawn.push(accuracyAgainstLatency(rows, await latencyRows(models, options)));
-    }
-  }
-  if (!options.out) {
-    for (const { title, head, align, rows, text } of rendered) {
-      print(outColors.bold(title));
-      print(table([head.map(outColors.dim), ...rows], align));
-      print(text === '' ? '' : `${text}\n`);
-    }
-    if (drawn.length > 0) note('figures are files: give --out <folder>');
-    return exitCodes.ok;
-  }
-  await writePages(options.out, rendered, drawn, picture !== undefined);
+  const shown = { tables: tablesMade.map((one) => one.shown), figures: figuresMade.map((one) => one.shown) };
+  if (out !== undefined) {
+    const { writePages } = await import('./paper/write-pages.js');
+    const files = await writePages(out, shown.tables, shown.figures, picture !== undefined);
+    if (!options.json) print(`wrote ${files.join(', ')}`);
+  } else if (!options.json) await printAll(shown.tables, shown.figures);
   return exitCodes.ok;
 }
 
-const intro =
-  'The tables and figures of "GhostNet: More Features from Cheap Operations" (CVPR 2020), made by `ghostnet paper`: this package\'s numbers ' +
-  'beside the paper\'s. Params and MACs are counts, exact; "printed digits" says that a count rounds to what the paper prints. An accuracy ' +
-  '"here" was trained by this package; else it says what is missing: training (CIFAR-10, on any machine), ImageNet (data, weights or a ' +
-  'training of days), or a network that nobody published. Figure 7 is measured on the machine it names. ';
+/** Table 2 and figures 1 and 4, where they are asked for. */
+async function measurePicture(
+  wanted: Wanted,
+  options: PaperOptions,
+): Promise<{ readonly tables: Made<RenderedTable>[]; readonly figures: Made<Figure>[] }> {
+  const { picture } = options;
+  const found = { tables: [] as Made<RenderedTable>[], figures: [] as Made<Figure>[] };
+  if (picture === undefined) return found;
+  const { ghostsFigure, measureToy, pairsFigure, toyTable } = await import('./paper/pictures.js');
+  if (wanted.tables.includes(2) || wanted.figures.includes(1)) {
+    const toy = await measureToy({ ...options, picture });
+    const { pairs } = toy;
+    if (wanted.tables.includes(2)) found.tables.push({ number: 2, shown: toyTable(toy), json: pairs });
+    if (wanted.figures.includes(1))
+      found.figures.push({ number: 1, shown: await pairsFigure(toy), json: pairs });
+  }
+  if (wanted.figures.includes(4)) {
+    const { figure, pairs } = await ghostsFigure({ ...options, picture });
+    found.figures.push({ number: 4, shown: figure, json: pairs });
+  }
+  return found;
+}
 
-/** Table 2 and figures 1 and 4, which are measured on a picture. */
-const introWithPicture = 'Table 2 and figures 1 and 4 are measured on the picture that was given.';
-const introWithout =
-  "Table 2 and figures 1 and 4 are measured on a picture of one's own: `ghostnet paper all --picture photo.jpg --out paper/`.";
+interface PaperTables {
+  readonly rows: readonly CsvRow[];
+  readonly trained: readonly CsvRow[];
+}
 
-async function writePages(
-  out: string,
-  rendered: readonly RenderedTable[],
-  drawn: readonly Figure[],
-  ofPicture: boolean,
-): Promise<void> {
-  const { htmlPage, markdownPage } = await import('../../paper/render.js');
-  const text = intro + (ofPicture ? introWithPicture : introWithout);
-  const { writeFileAtomically } = await import('../../formats/node/model-file.js');
-  for (const { file, svg } of drawn) await writeFileAtomically(join(out, file), `${svg}\n`);
-  await writeFileAtomically(
-    join(out, 'paper.md'),
-    markdownPage(rendered, drawn, { intro: text, folder: '' }),
-  );
-  await writeFileAtomically(join(out, 'index.html'), htmlPage(rendered, drawn, text));
-  const files = ['index.html', 'paper.md', ...drawn.map(({ file }) => file)];
-  print(`wrote ${files.map((file) => join(out, file)).join(', ')}`);
+/** Tables 1 and 3 to 8. */
+async function makeTables(numbers: readonly number[], data: PaperTables): Promise<Made<RenderedTable>[]> {
+  const { architectureTable, paperRows } = await import('../../paper/rows.js');
+  const { detectionRows, detectionTable } = await import('../../paper/detection.js');
+  const { architecture, countsTable } = await import('../../paper/render.js');
+  return numbers
+    .filter((number) => number !== 2)
+    .map((number) => {
+      if (number === 1) {
+        const rows = architectureTable();
+        return { number, shown: architecture(rows), json: rows };
+      }
+      if (number === 8) {
+        const rows = detectionRows(data.rows);
+        return { number, shown: detectionTable(rows), json: rows };
+      }
+      const rows = paperRows(data.rows, data.trained, number);
+      return { number, shown: countsTable(number, rows), json: rows };
+    });
+}
+
+/** Figures 6 and 7. */
+async function drawPlots(
+  numbers: readonly number[],
+  data: PaperTables,
+  options: PaperOptions,
+): Promise<Made<Figure>[]> {
+  const plots = numbers.filter((number) => number === 6 || number === 7);
+  if (plots.length === 0) return [];
+  const { paperRows } = await import('../../paper/rows.js');
+  const { accuracyAgainstLatency, accuracyAgainstMacs } = await import('../../paper/figures.js');
+  const { latencyRows } = await import('./paper/sources.js');
+  const rows = paperRows(data.rows, data.trained, 7);
+  const models = rows.flatMap(({ model }) => (model === '' ? [] : [model]));
+  const made: Made<Figure>[] = [];
+  for (const number of plots) {
+    const shown =
+      number === 6
+        ? accuracyAgainstMacs(rows)
+        : accuracyAgainstLatency(rows, await latencyRows(models, options));
+    made.push({ number, shown, json: shown.points });
+  }
+  return made;
+}
+
+async function printAll(made: readonly RenderedTable[], drawn: readonly Figure[]): Promise<void> {
+  const { pointsTable } = await import('../../paper/figures.js');
+  for (const { title, head, align, rows, text } of [...made, ...drawn.map(pointsTable)]) {
+    print(outColors.bold(title));
+    if (rows.length > 0) print(table([head.map(outColors.dim), ...rows], align));
+    print(text === '' ? '' : `${text}\n`);
+  }
 }

@@ -14,6 +14,7 @@ import {
   preprocessingHelp,
   withPreprocessing,
 } from '../input/preprocessing-option.js';
+import { pairColor } from '../output/pair-colors.js';
 import { UsageError } from '../output/report-error.js';
 import { note, outColors, print, printJson, table } from '../output/terminal.js';
 
@@ -123,7 +124,7 @@ async function toyCommand(picture: string, options: ToyOptions): Promise<number>
     print();
     const head = ['pair', 'from', 'to', ...(pairs[0]?.errors.map(({ d }) => `d=${d}`) ?? [])];
     const rows = pairs.map((pair, k) => [
-      colorName(k),
+      pairColor(k).name,
       String(pair.from),
       String(pair.to),
       ...pair.errors.map(({ mse }) => (1000 * mse).toFixed(3)),
@@ -142,9 +143,6 @@ async function toyCommand(picture: string, options: ToyOptions): Promise<number>
   return exitCodes.ok;
 }
 
-const colorNames = ['red', 'green', 'blue', 'orange', 'violet', 'teal'];
-const colorName = (k: number): string => colorNames[k % colorNames.length]!;
-
 async function draw(
   folder: string,
   stack: MapStack,
@@ -153,7 +151,7 @@ async function draw(
 ): Promise<void> {
   const { writeFileAtomically } = await import('../../formats/node/model-file.js');
   const { fitFilters } = await import('../../passes/ghostify/ghost-pairs.js');
-  const { mapPicture, mapSheet, pairColors, pairStrip } = await import('../output/draw-maps.js');
+  const { mapPicture, mapSheet, pairStrip } = await import('../output/draw-maps.js');
   const { toyPage } = await import('./toy/page.js');
   await mkdir(folder, { recursive: true });
   const size = stack.height * stack.width;
@@ -161,7 +159,7 @@ async function draw(
   const map = (c: number): Promise<Buffer> => one(stack.data.subarray(c * size, (c + 1) * size));
   const frames = new Map(
     pairs.flatMap((pair, k) => {
-      const { rgb } = pairColors[k % pairColors.length]!;
+      const { rgb } = pairColor(k);
       return [[pair.from, rgb] as const, [pair.to, rgb] as const];
     }),
   );
@@ -171,9 +169,9 @@ async function draw(
     const made: Buffer[] = [];
     for (const { d } of pair.errors) made.push(await one(fitFilters(stack, pair.from, [pair.to], d)[0]!.map));
     const pictures = { from: await map(pair.from), to: await map(pair.to), made };
-    drawn.push({ ...pair, color: colorName(k), pictures });
+    drawn.push({ ...pair, color: pairColor(k), pictures });
     const strip = await pairStrip([pictures.from, pictures.to, ...made]);
-    await writeFileAtomically(join(folder, `pair-${colorName(k)}.png`), strip);
+    await writeFileAtomically(join(folder, `pair-${pairColor(k).name.replace(' ', '-')}.png`), strip);
   }
   await writeFileAtomically(join(folder, 'maps.png'), sheet);
   const title = 'Feature maps that are ghosts of each other';

@@ -1,18 +1,7 @@
 /** Feature maps as pictures: one map, and all maps of a layer in a sheet with the pairs framed, as figure 1 has them. */
 import sharp from 'sharp';
 import type { MapStack } from '../../passes/ghostify/ghost-pairs.js';
-
-export type Rgb = readonly [number, number, number];
-
-/** The frames of figure 1. */
-export const pairColors: readonly { readonly name: string; readonly rgb: Rgb }[] = [
-  { name: 'red', rgb: [220, 38, 38] },
-  { name: 'green', rgb: [22, 163, 74] },
-  { name: 'blue', rgb: [37, 99, 235] },
-  { name: 'orange', rgb: [234, 130, 20] },
-  { name: 'violet', rgb: [147, 51, 234] },
-  { name: 'teal', rgb: [13, 148, 136] },
-];
+import type { Rgb } from './pair-colors.js';
 
 /** Side of a drawn map. */
 const tile = 112;

@@ -1,6 +1,6 @@
 /** The page of `ghostnet features`: each layer's grid, pairs and scores as one HTML text with its pictures inside. */
 import type { MapPair, Redundancy } from '../../../analysis/feature-maps.js';
-import { escapeHtml } from '../../../train/line-chart.js';
+import { escapeHtml, htmlDocument } from '../../../report/page.js';
 
 export interface LayerFeatures {
   readonly layer: string;
@@ -14,12 +14,11 @@ export interface LayerFeatures {
   readonly pairPictures: readonly { readonly pair: MapPair; readonly png: Uint8Array }[];
 }
 
-const style = `body{font:14px/1.5 system-ui,sans-serif;color:#1c2430;max-width:1120px;margin:0 auto;padding:28px 20px 60px}
-h1{font-size:24px;margin:0}h2{font-size:17px;margin:38px 0 4px;overflow-wrap:anywhere}p{color:#5b6675;margin:2px 0 10px;max-width:90ch}
+const style = `body{max-width:1120px}h2{overflow-wrap:anywhere}
 .layer{display:flex;gap:22px;flex-wrap:wrap;align-items:flex-start}.layer>img{image-rendering:pixelated;max-width:100%;width:520px}
-.pairs{display:grid;grid-template-columns:repeat(2,minmax(0,240px));gap:14px}figure{margin:0}figure img{width:100%;image-rendering:pixelated}
-figcaption{font-size:12.5px;color:#5b6675}table{border-collapse:collapse;margin-top:14px}td,th{padding:3px 12px;border-bottom:1px solid #dfe4ea;text-align:right;font-weight:400;font-variant-numeric:tabular-nums}
-td,th{white-space:nowrap}.scroll{overflow-x:auto}td:first-child,th:first-child{text-align:left}th{color:#5b6675}.source{max-width:224px;border-radius:6px;margin-top:12px}`;
+.pairs{display:grid;grid-template-columns:repeat(2,minmax(0,240px));gap:14px}figure img{width:100%;image-rendering:pixelated}
+table{margin-top:14px}td,th{padding:3px 12px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
+td:first-child,th:first-child{text-align:left;padding-left:0}.source{max-width:224px;border-radius:6px;margin-top:12px}`;
 
 const embedded = (png: Uint8Array): string => `data:image/png;base64,${Buffer.from(png).toString('base64')}`;
 const fixed = (value: number): string => value.toFixed(3);
@@ -60,9 +59,10 @@ export function featuresPage(
     ];
     return `<tr>${cells.map((cell) => `<td>${escapeHtml(cell)}</td>`).join('')}</tr>`;
   });
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escapeHtml(about.title)}</title><style>${style}</style>
-<h1>${escapeHtml(about.title)}</h1><p>${escapeHtml(about.text)}</p><img class="source" src="${embedded(about.picture)}" alt="the picture">
-<div class="scroll"><table><tr><th>layer</th><th>maps</th><th>redundancy</th><th>with a twin</th><th>ghosts to intrinsic</th></tr>${rows.join('')}</table></div>
+  const head = ['layer', 'maps', 'redundancy', 'with a twin', 'ghosts to intrinsic'];
+  const body = `<p>${escapeHtml(about.text)}</p><img class="source" src="${embedded(about.picture)}" alt="the picture">
+<div class="scroll"><table><tr>${head.map((text) => `<th>${text}</th>`).join('')}</tr>${rows.join('')}</table></div>
 <p>Redundancy: mean over the maps of the largest |correlation| with another map of the layer; a twin has 0.9 or more.</p>
-${layers.map(layerHtml).join('\n')}</html>\n`;
+${layers.map(layerHtml).join('\n')}`;
+  return htmlDocument({ title: about.title, style, body });
 }

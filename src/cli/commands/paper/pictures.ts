@@ -3,8 +3,10 @@
  * own, by what `toy` and `features` do. The figures are PNGs inside SVGs, so that pages take them like the plots.
  */
 
+import type { MapPair } from '../../../analysis/feature-maps.js';
 import type { Figure, RenderedTable } from '../../../paper/render.js';
 import type { GhostPair, MapStack } from '../../../passes/ghostify/ghost-pairs.js';
+import { pairColor } from '../../output/pair-colors.js';
 import { layerFeatures } from '../features.js';
 import { toyMaps } from '../toy.js';
 
@@ -21,7 +23,7 @@ const pairCount = 3;
 async function wrapPng(png: Uint8Array, label: string): Promise<string> {
   const { default: sharp } = await import('sharp');
   const { width = 1, height = 1 } = await sharp(png).metadata();
-  const { escapeHtml } = await import('../../../train/line-chart.js');
+  const { escapeHtml } = await import('../../../report/page.js');
   const data = Buffer.from(png).toString('base64');
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escapeHtml(label)}"><image width="${width}" height="${height}" href="data:image/png;base64,${data}"/></svg>`;
 }
@@ -47,8 +49,6 @@ export async function measureToy({ picture, model, network }: PictureOptions): P
   };
 }
 
-const colors = ['red', 'green', 'blue'];
-
 /** Table 2: mean squared errors of the pairs. */
 export function toyTable({ pairs, where }: Toy): RenderedTable {
   return {
@@ -59,7 +59,7 @@ export function toyTable({ pairs, where }: Toy): RenderedTable {
     head: ['pair', 'from', 'to', ...(pairs[0]?.errors.map(({ d }) => `d=${d}`) ?? [])],
     align: `lrr${'r'.repeat(pairs[0]?.errors.length ?? 0)}`,
     rows: pairs.map(({ from, to, errors }, i) => [
-      colors[i] ?? '',
+      pairColor(i).name,
       String(from),
       String(to),
       ...errors.map(({ mse }) => (1000 * mse).toFixed(3)),
@@ -69,10 +69,10 @@ export function toyTable({ pairs, where }: Toy): RenderedTable {
 
 /** Figure 1: all maps of a layer, the pairs of table 2 framed. */
 export async function pairsFigure({ stack, pairs, where }: Toy): Promise<Figure> {
-  const { mapSheet, pairColors } = await import('../../output/draw-maps.js');
+  const { mapSheet } = await import('../../output/draw-maps.js');
   const frames = new Map(
     pairs.flatMap(({ from, to }, i) => {
-      const rgb = pairColors[i]?.rgb ?? [0, 0, 0];
+      const { rgb } = pairColor(i);
       return [[from, rgb] as const, [to, rgb] as const];
     }),
   );
@@ -85,8 +85,12 @@ export async function pairsFigure({ stack, pairs, where }: Toy): Promise<Figure>
   };
 }
 
-/** Figure 4: maps of a Ghost module, intrinsic ones first and their ghosts after them. */
-export async function ghostsFigure({ picture, model, network }: PictureOptions): Promise<Figure> {
+/** Figure 4: pairs of a Ghost module's maps, an intrinsic one and its ghost, most alike first. */
+export async function ghostsFigure({
+  picture,
+  model,
+  network,
+}: PictureOptions): Promise<{ readonly figure: Figure; readonly pairs: readonly MapPair[] }> {
   const options = { layers: 1, pairs: 6, ...(network === undefined ? {} : { network }) };
   const given = await layerFeatures(model ?? 'default', picture, options);
   const own = given.layers.some(({ ghosts }) => ghosts) ? given : undefined;
@@ -96,7 +100,7 @@ export async function ghostsFigure({ picture, model, network }: PictureOptions):
   const pairs = layer?.pairPictures ?? [];
   const title = 'Figure 4: intrinsic maps and their ghosts';
   const told = pairs.map(({ pair }) => `${pair.a} and ${pair.b}: ${pair.correlation.toFixed(3)}`).join(', ');
-  return {
+  const figure: Figure = {
     title,
     text:
       `${layer?.layer ?? ''} of ${description}${random ? ' (random weights: shows nothing of a trained network)' : ''}; each pair is an intrinsic map, ` +
@@ -104,6 +108,7 @@ export async function ghostsFigure({ picture, model, network }: PictureOptions):
     file: 'figure-4.svg',
     svg: await wrapPng(await beside(pairs.map(({ png }) => png)), title),
   };
+  return { figure, pairs: pairs.map(({ pair }) => pair) };
 }
 
 /** Pictures of one size, three a row, with gaps. */

@@ -1,6 +1,8 @@
 /** What a sweep costs: arithmetic counted, time from a measured step of each network. Trains nothing for good. */
 import type { SweepRun } from '../../../train/sweep.js';
+import { progress } from '../../output/progress.js';
 import { grouped, note, outColors, print, table } from '../../output/terminal.js';
+import { duration } from '../../output/train-view.js';
 
 interface PlannedRun {
   readonly id: string;
@@ -51,34 +53,50 @@ async function secondsAPicture(run: SweepRun): Promise<{ params: number; macs: n
   }
 }
 
-/** Cost of each run; networks that differ in the seed only are measured once. */
-export async function sweepPlan(runs: readonly SweepRun[]): Promise<PlannedRun[]> {
+/** What the data and the settings say of each run, before anything is measured. Throws the errors of both. */
+async function countAll(runs: readonly SweepRun[]): Promise<{ epochs: number; pictures: number }[]> {
   const { countTrainingPictures, dataKind } = await import('../../../train/node/training-data.js');
   const { resolveConfig } = await import('../../../train/config.js');
   const { hasModel } = await import('../../../models/registry.js');
-  const measured = new Map<string, Awaited<ReturnType<typeof secondsAPicture>>>();
   const counts = new Map<string, number>();
-  const planned: PlannedRun[] = [];
+  const counted: { epochs: number; pictures: number }[] = [];
   for (const run of runs) {
-    const { network = '', ratio, cheapKernel, inputSize, data = '' } = run.settings;
-    const key = [network, ratio, cheapKernel, inputSize].join();
-    const cost = measured.get(key) ?? (await secondsAPicture(run));
-    measured.set(key, cost);
+    const { network = '', data = '' } = run.settings;
     const defaults = { data: await dataKind(data), threads: 1, trained: !hasModel(network) };
     const { epochs, limit, validation } = resolveConfig({ ...run.settings, out: run.id }, {}, defaults);
     const given = { fraction: validation, ...(limit === undefined ? {} : { limit }) };
-    const counted = [data, validation, limit].join();
-    const pictures = counts.get(counted) ?? (await countTrainingPictures(data, given));
-    counts.set(counted, pictures);
-    const { params, macs, seconds } = cost;
-    planned.push({ id: run.id, params, macs, epochs, pictures, seconds: seconds * pictures * epochs });
+    const key = [data, validation, limit].join();
+    const pictures = counts.get(key) ?? (await countTrainingPictures(data, given));
+    counts.set(key, pictures);
+    counted.push({ epochs, pictures });
   }
-  return planned;
+  return counted;
 }
 
-function duration(seconds: number): string {
-  if (seconds < 90) return `${Math.ceil(seconds)} s`;
-  return seconds < 5400 ? `${Math.ceil(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
+/** Networks that differ in the seed only are measured once. */
+function networkKey({ settings: { network, ratio, cheapKernel, inputSize } }: SweepRun): string {
+  return [network, ratio, cheapKernel, inputSize].join();
+}
+
+/** Cost of each run; what is wrong with data or settings is said before the first step is measured. */
+export async function sweepPlan(runs: readonly SweepRun[]): Promise<PlannedRun[]> {
+  const counted = await countAll(runs);
+  const measured = new Map<string, Awaited<ReturnType<typeof secondsAPicture>>>();
+  const networks = new Map(runs.map((run) => [networkKey(run), run]));
+  const line = progress('measuring a step of each network', networks.size);
+  try {
+    for (const [key, run] of networks) {
+      measured.set(key, await secondsAPicture(run));
+      line.update(measured.size);
+    }
+  } finally {
+    line.stop();
+  }
+  return runs.flatMap((run, i) => {
+    const [cost, count] = [measured.get(networkKey(run)), counted[i]];
+    if (!cost || !count) return [];
+    return [{ id: run.id, ...cost, ...count, seconds: cost.seconds * count.pictures * count.epochs }];
+  });
 }
 
 export function printPlan(

@@ -4,7 +4,7 @@
  */
 import { scaleLinear, scaleLog } from 'd3-scale';
 import { line } from 'd3-shape';
-import { escapeHtml } from '../train/line-chart.js';
+import { escapeHtml } from './page.js';
 
 export interface ScatterPoint {
   readonly name: string;

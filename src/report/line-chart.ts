@@ -4,6 +4,7 @@
  */
 import { scaleLinear } from 'd3-scale';
 import { line } from 'd3-shape';
+import { escapeHtml } from './page.js';
 
 export interface Series {
   readonly name: string;
@@ -29,11 +30,6 @@ const strokes = [
   { color: '#d55e00', dash: '6 3' },
   { color: '#009e73', dash: '2 3' },
 ];
-
-/** Text for HTML and SVG. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-}
 
 /** The chart as `<svg>`; series without points are left out. */
 export function lineChart(options: LineChartOptions): string {
