@@ -81,3 +81,13 @@ export function onnxFile(file: TestFile): Uint8Array {
   });
   return OnnxModel.encode(message).finish();
 }
+
+/** One operator from x to y. */
+export function single(
+  op: string,
+  attributes: TestNode['attributes'] = {},
+  extra: Partial<TestFile> = {},
+): Uint8Array {
+  const names = (extra.initializers ?? []).map((tensor) => (tensor as { name: string }).name);
+  return onnxFile({ nodes: [{ op, inputs: ['x', ...names], outputs: ['y'], attributes }], ...extra });
+}
