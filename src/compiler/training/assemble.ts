@@ -124,10 +124,12 @@ export function assemble(steps: readonly Step[], options: AssembleOptions): Uint
   else
     for (const share of shares) {
       const f = new FunctionBuilder(['i32', 'i32']);
+      // once: after the last meeting the caller may name the next run's program, while this thread is still in here
+      const named = f.local('i32');
+      f.i32Const(control.mode).mem('i32Load').set(named);
       for (const mode of ['train', 'evaluate', 'statistics'] as const) {
         const index = program(mode, share);
-        f.i32Const(control.mode)
-          .mem('i32Load')
+        f.get(named)
           .i32Const(modes[mode])
           .op('i32Eq')
           .if(() => f.get(0).get(1).call(index));
