@@ -89,6 +89,16 @@ export interface CompressionPass<Options, Settings = Readonly<Record<string, Set
     options?: Options,
     calibration?: Calibration,
   ): Promise<CompressionPlan<Settings>>;
+  /**
+   * The plan after it was edited: which layers it changes, and what these and the network then cost. Throws like `apply`.
+   */
+  recount(
+    graph: Graph,
+    weights: Weights,
+    plan: CompressionPlan<Settings>,
+    options?: Options,
+    calibration?: Calibration,
+  ): Promise<CompressionPlan<Settings>>;
   /** Throws RangeError `PLAN_MISFIT` when the plan is for another graph or has settings that cannot be. */
   apply(
     graph: Graph,

@@ -66,6 +66,20 @@ describe('ghostnet compress', () => {
     for (const row of edited.layers) row.apply = row.layer === 'layer1.0.conv1';
     edited.layers.find(({ layer }) => layer === 'layer1.0.conv1')!.settings = { channels: 5 };
     writeFileSync(plan, JSON.stringify(edited));
+    const again = at('again.json');
+    const shown = await ghostnet([
+      'compress',
+      model,
+      '--method',
+      'slimming',
+      '--plan',
+      plan,
+      '--save-plan',
+      again,
+    ]);
+    expect(shown.stdout).toMatch(/^layer1\.0\.conv1 +3x3 16→16 to 16→5 .* channels 5$/m);
+    expect(shown.stdout).toMatch(/^layer1\.0\.conv2 +3x3 16→16 to 5→16 /m);
+    expect(shown.stdout).toMatch(/^layer2\.0\.conv1 .* left: by the plan$/m);
     const out = at('edited.safetensors');
     const run = await ghostnet([
       'compress',
@@ -83,6 +97,10 @@ describe('ghostnet compress', () => {
     const { graph } = await readModelFile(out);
     const counted = profile(graph);
     expect((JSON.parse(run.stdout) as { macs: number }).macs).toBe(counted.macs);
+    // the plan that was shown and written again had the counts of what came of it, not those from before the edit
+    const saved = JSON.parse(readFileSync(again, 'utf8')) as { after: { macs: number; params: number } };
+    expect(saved.after).toEqual({ params: counted.params, macs: counted.macs });
+    expect(shown.stdout).toContain(counted.macs.toLocaleString('en-US'));
     expect(counted.layers.find(({ name }) => name === 'layer1.0.conv1')!.outputShape[1]).toBe(5);
     expect(counted.layers.find(({ name }) => name === 'layer1.1.conv1')!.outputShape[1]).toBe(16);
     expect(graph.meta.notes?.['compressed']).toMatch(/^slimming, /);

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { profile } from '../../src/analysis/profile.js';
 import { readModelFile, writeModelFile } from '../../src/formats/node/model-file.js';
 import { initializeWeights } from '../../src/models/initialize.js';
 import { createModel } from '../../src/models/registry.js';
@@ -38,6 +39,7 @@ describe('ghostnet ghostify', () => {
     plan.layers.at(-1).settings.ratio = 4;
     writeFileSync(file, JSON.stringify(plan));
     const out = join(folder, 'ghost.safetensors');
+    const shown = await ghostnet(['ghostify', model, '--plan', file]);
     const refused = await ghostnet(['ghostify', model, '--plan', file, '--out', out]);
     expect(refused.stderr).toContain('nothing changed; add --yes');
     const args = ['ghostify', model, '--plan', file, '--calibrate', cifar, '--pictures', '8'];
@@ -47,6 +49,11 @@ describe('ghostnet ghostify', () => {
     expect(report.pictures).toBe(12);
     expect(report.plan.layers.at(-1).error).toBeGreaterThan(0);
     const ghost = await readModelFile(out);
+    const { params, macs } = profile(ghost.graph);
+    const totals = [params, macs].map((count) => count.toLocaleString('en-US'));
+    expect(shown.stdout).toMatch(
+      new RegExp(`^whole network .* ${totals[0]} .* ${totals[1]} .* 6 of 19 convolutions$`, 'm'),
+    );
     expect(ghost.graph.ghostModules.map((module) => module.ratio)).toEqual([2, 2, 2, 2, 2, 4]);
     expect(ghost.graph.meta.notes?.['ghostified']).toBe('6 of 19 convolutions, s=2, 4');
   });

@@ -19,6 +19,7 @@ import {
 import { UsageError } from '../output/report-error.js';
 import { note, print, printJson } from '../output/terminal.js';
 import {
+  type AnyPass,
   type CommonOptions,
   loadPass,
   type MethodName,
@@ -137,12 +138,18 @@ async function readPictures(
   };
 }
 
-async function readPlan(path: string, pass: string, graph: Graph): Promise<CompressionPlan> {
-  const { checkPlan, planFromJson } = await import('../../passes/compression.js');
+/** A plan of a file, perhaps edited, with its layers and totals counted anew. */
+async function readPlan(
+  path: string,
+  pass: AnyPass,
+  { graph, weights }: Model,
+  common: CommonOptions,
+  calibration: Calibration | undefined,
+): Promise<CompressionPlan> {
+  const { planFromJson } = await import('../../passes/compression.js');
   if (!existsSync(path)) throw new UsageError(`--plan: ${path}: no such file`);
   const plan = planFromJson(await readFile(path, 'utf8'), path);
-  checkPlan(plan, pass, graph);
-  return plan;
+  return pass.recount(graph, weights, plan, common, calibration);
 }
 
 async function compressCommand(name: string, options: CompressOptions): Promise<number> {
@@ -164,10 +171,11 @@ async function compressCommand(name: string, options: CompressOptions): Promise<
     noteUsualPreprocessing({ ...model, description: name });
   const pass = await loadPass(method);
   const { calibration, measuring } = await readPictures(model.graph, options);
+  const read = (path: string): Promise<CompressionPlan> => readPlan(path, pass, model, common, calibration);
   const plan =
     options.plan === undefined
       ? await pass.plan(model.graph, model.weights, common, calibration)
-      : await readPlan(options.plan, pass.name, model.graph);
+      : await read(options.plan);
   const show = (shown: CompressionPlan): void => print(printCompressionPlan(shown));
   const write = (shown: CompressionPlan, path: string): Promise<void> =>
     writeFileAtomically(path, planToJson(shown));
@@ -182,8 +190,7 @@ async function compressCommand(name: string, options: CompressOptions): Promise<
   }
   const answer = await acceptedPlan(plan, options, {
     file: options.savePlan ?? `${out}.plan.json`,
-    read: (path) => readPlan(path, pass.name, model.graph),
-    ...{ write, show },
+    ...{ read, write, show },
   });
   if (typeof answer === 'string') {
     if (options.json) printJson({ plan });

@@ -8,7 +8,7 @@ import { initializeWeights } from '../../models/initialize.js';
 import { Random } from '../../models/random.js';
 import { createModel } from '../../models/registry.js';
 import { runReference } from '../../reference/run.js';
-import { ghostify, ghostifyTrained } from './ghostify.js';
+import { ghostify, ghostifyPass, ghostifyTrained } from './ghostify.js';
 import type { GhostifyOptions } from './options.js';
 
 describe('counts', () => {
@@ -38,6 +38,28 @@ describe('counts', () => {
     const counted = profile(graph);
     expect([counted.params, counted.macs]).toEqual([params, macs]);
     expect(plan.layers[0]).toMatchObject({ layer: 'conv1', apply: false, reason: 'named in skip' });
+  });
+});
+
+it('an edited plan is counted anew, layers and totals', async () => {
+  const graph = createModel('resnet20-cifar');
+  const weights = initializeWeights(graph, 1);
+  const plan = await ghostifyPass.plan(graph, weights, { allowSlower: true });
+  const layers = plan.layers.map((row) => {
+    if (row.layer === 'layer3.0.conv1') return { ...row, apply: false };
+    return row.layer === 'layer3.1.conv1' ? { ...row, settings: { ...row.settings, ratio: 4 } } : row;
+  });
+  const counted = await ghostifyPass.recount(graph, weights, { ...plan, layers });
+  const { graph: ghost } = await ghostifyPass.apply(graph, weights, { ...plan, layers });
+  const { params, macs } = profile(ghost);
+  expect(counted.after).toMatchObject({ params, macs });
+  expect(counted.after.macs).not.toBe(plan.after.macs);
+  const row = (name: string) => counted.layers.find(({ layer }) => layer === name);
+  expect(row('layer3.0.conv1')?.after).toEqual(row('layer3.0.conv1')?.before);
+  // a quarter of 64 intrinsic, 3x3 filters from 64 channels, 48 ghosts of 3x3, on 8x8 pixels
+  expect(row('layer3.1.conv1')?.after.macs).toBe(64 * (16 * 64 * 9 + 48 * 9));
+  await expect(ghostifyPass.recount(graph, weights, { ...plan, pass: 'l1' })).rejects.toMatchObject({
+    code: 'PLAN_MISFIT',
   });
 });
 

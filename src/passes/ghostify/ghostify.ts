@@ -7,16 +7,25 @@
  * is this project's.
  */
 import type { Graph, Weights } from '../../graph/graph.js';
-import type { Calibration, CompressionPass } from '../compression.js';
+import { type Calibration, type CompressionPass, checkPlan } from '../compression.js';
 import { applyGhostify } from './apply.js';
 import type { GhostifyOptions, GhostSettings } from './options.js';
-import { type GhostPlan, planGhostify, replacementsOf } from './plan.js';
+import { type GhostPlan, planGhostify, replacementsOf, withTotals } from './plan.js';
 import { rewrite } from './rewrite.js';
+
+/** Layers that stay cost what they cost; the plan of `ghostify` itself says what they would as modules. */
+function asApplied(plan: GhostPlan): GhostPlan {
+  return { ...plan, layers: plan.layers.map((row) => (row.apply ? row : { ...row, after: row.before })) };
+}
 
 export const ghostifyPass: CompressionPass<GhostifyOptions, GhostSettings> = {
   name: 'ghostify',
   summary: 'Ghost modules in place of convolutions (Han et al. 2020), weights by least squares',
-  plan: (graph, _weights, options) => Promise.resolve(planGhostify(graph, options)),
+  plan: async (graph, _weights, options) => asApplied(planGhostify(graph, options)),
+  recount: async (graph, _weights, plan) => {
+    checkPlan(plan, 'ghostify', graph);
+    return asApplied(withTotals(graph, plan));
+  },
   apply: (graph, weights, plan, options, calibration) =>
     applyGhostify(graph, weights, plan, options, calibration),
 };

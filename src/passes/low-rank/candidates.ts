@@ -26,14 +26,18 @@ export interface Ranks {
   readonly in: number;
 }
 
-export interface Candidate {
+/** What counting needs of a layer. */
+export interface Form {
   readonly node: Layer;
   readonly shape: WeightShape;
+  /** Output pixels, and input pixels of a k x k convolution. */
+  readonly pixels: { readonly in: number; readonly out: number };
+}
+
+export interface Candidate extends Form {
   readonly directions: Directions;
   /** Mean output over pictures, when they were given. */
   readonly mean: Float64Array | undefined;
-  /** Output pixels, and input pixels of a k x k convolution. */
-  readonly pixels: { readonly in: number; readonly out: number };
 }
 
 function weightShape(node: Layer): WeightShape {
@@ -61,18 +65,17 @@ function statistics(samples: readonly Float32Array[]): { mean: Float64Array; cov
   return { mean, covariance };
 }
 
-/** Layers that can be decomposed, with their directions; and why the others cannot. */
-export async function candidates(
+/** Layers that can be decomposed; and why the others cannot. */
+export function forms(
   graph: Graph,
-  weights: Weights,
   options: LowRankOptions,
-  calibration: Calibration | undefined,
-): Promise<{ found: Map<string, Candidate>; reasons: Map<string, string> }> {
+): { found: Map<string, Form>; reasons: Map<string, string> } {
   const { excluded } = resolvePruneOptions('lowrank', graph, options);
   const shapes = inferShapes(graph);
   const users = new Map<string, number>();
   for (const { weight } of layersOf(graph)) users.set(weight, (users.get(weight) ?? 0) + 1);
   const reasons = new Map<string, string>();
+  const pixelsOf = (name: string): number => (shapes.get(name) ?? []).slice(2).reduce((a, b) => a * b, 1);
   const layers = layersOf(graph).filter((node) => {
     const constant = graph.parameters[node.weight]?.role === 'constant';
     const reason =
@@ -82,27 +85,43 @@ export async function candidates(
     if (reason !== undefined) reasons.set(node.name, reason);
     return reason === undefined;
   });
+  const found = new Map(
+    layers.map((node): [string, Form] => {
+      const pixels = { in: pixelsOf(node.inputs[0] as string), out: pixelsOf(node.name) };
+      return [node.name, { node, shape: weightShape(node), pixels }];
+    }),
+  );
+  return { found, reasons };
+}
+
+/** The same with their directions. */
+export async function candidates(
+  graph: Graph,
+  weights: Weights,
+  options: LowRankOptions,
+  calibration: Calibration | undefined,
+): Promise<{ found: Map<string, Candidate>; reasons: Map<string, string> }> {
+  const { found: plain, reasons } = forms(graph, options);
+  const layers = Array.from(plain.values(), ({ node }) => node);
   const samples = calibration
     ? await sampleOutputs({ graph, weights }, calibration, layers, options.perPicture ?? 16)
     : undefined;
-  const pixelsOf = (name: string): number => (shapes.get(name) ?? []).slice(2).reduce((a, b) => a * b, 1);
   const found = new Map(
-    layers.map((node): [string, Candidate] => {
-      const shape = weightShape(node);
+    Array.from(plain.values(), (form): [string, Candidate] => {
+      const { node, shape } = form;
       const seen = samples?.get(node.name);
       // directions of fewer samples than outputs would be arbitrary beyond them
       const known = seen && seen.length >= 2 * shape.outputs ? statistics(seen) : undefined;
       samples?.delete(node.name);
       const directions = weightDirections(weightOf(weights, node.weight).data, shape, known?.covariance);
-      const pixels = { in: pixelsOf(node.inputs[0] as string), out: pixelsOf(node.name) };
-      return [node.name, { node, shape, directions, mean: known?.mean, pixels }];
+      return [node.name, { ...form, directions, mean: known?.mean }];
     }),
   );
   return { found, reasons };
 }
 
 /** Cost of a layer at ranks, without its batch norm. */
-export function costAt({ node, shape, pixels }: Candidate, ranks: Ranks): LayerCost {
+export function costAt({ node, shape, pixels }: Form, ranks: Ranks): LayerCost {
   const { outputs, inputs, positions } = shape;
   const cut = positions > 1 && ranks.in < inputs;
   const middle = ranks.out * (cut ? ranks.in : inputs) * positions;

@@ -89,6 +89,28 @@ describe('low-rank decomposition', () => {
     }
   });
 
+  it.each(names)('%s: an edited plan is counted anew, layers and totals', async (name) => {
+    const graph = couplingNetworks[name]!.build();
+    const weights = randomWeights(graph, 7);
+    const options = { ratio: 1.5, roundTo: 1 };
+    const plan = await lowRank.plan(graph, weights, options);
+    const [thinner, none] = plan.layers.filter(({ apply }) => apply);
+    const layers = plan.layers.map((row) => {
+      if (row === thinner) return { ...row, settings: { ...row.settings, rank: 1 } };
+      return row === none ? { ...row, apply: false } : row;
+    });
+    const counted = await lowRank.recount(graph, weights, { ...plan, layers }, options);
+    const applied = (await lowRank.apply(graph, weights, { ...plan, layers }, options)).plan;
+    expect(counted.after).toEqual(applied.after);
+    expect(counted.after).not.toEqual(plan.after);
+    expect(counted.layers.map(({ after }) => after)).toEqual(applied.layers.map(({ after }) => after));
+    expect(counted.layers.find(({ layer }) => layer === none!.layer)).toEqual({
+      ...none,
+      apply: false,
+      after: none!.before,
+    });
+  });
+
   it('finds the rank of a weight, in both modes of a 3x3', async () => {
     const g = new GraphBuilder('rank');
     const a = g.conv2d('a', g.input('x', [9, 6, 6]), {
@@ -132,9 +154,18 @@ describe('low-rank decomposition', () => {
     const layers = plan.layers.map((row) =>
       row.layer === 'expand' ? { ...row, apply: true, settings: { rank: 25 } } : row,
     );
-    await expect(lowRank.apply(graph, weights, { ...plan, layers })).rejects.toMatchObject({
-      code: 'PLAN_MISFIT',
-      message: expect.stringContaining('rank: given 25, expected a whole number from 1 to 12'),
+    for (const use of [lowRank.apply, lowRank.recount])
+      await expect(use(graph, weights, { ...plan, layers })).rejects.toMatchObject({
+        code: 'PLAN_MISFIT',
+        message: expect.stringContaining('rank: given 25, expected a whole number from 1 to 12'),
+      });
+    // a layer that cannot be taken apart stays, whatever the plan says
+    const wanted = plan.layers.map((row) => ({ ...row, apply: row.layer === 'depthwise' }));
+    const counted = await lowRank.recount(graph, weights, { ...plan, layers: wanted });
+    expect(counted.after).toEqual(plan.before);
+    expect(counted.layers.find(({ layer }) => layer === 'depthwise')).toMatchObject({
+      apply: false,
+      reason: 'grouped or depthwise: already thin',
     });
   });
 });

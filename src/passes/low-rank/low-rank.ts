@@ -20,6 +20,8 @@ import {
   type Candidate,
   candidates,
   costAt,
+  type Form,
+  forms,
   type LowRankOptions,
   type Ranks,
   ranksAt,
@@ -120,7 +122,8 @@ function biasFor(
   return left.map((value, o) => value + (old?.[o] ?? 0));
 }
 
-function ranksOfRow(row: LayerPlan, candidate: Candidate): Ranks {
+/** `mostOut`: ranks that the cut of the outputs can have. */
+function ranksOfRow(row: LayerPlan, { shape }: Form, mostOut: number): Ranks {
   const read = (key: string, most: number): number => {
     const given = row.settings[key] ?? most;
     if (typeof given !== 'number' || !Number.isInteger(given) || given < 1 || given > most)
@@ -131,8 +134,8 @@ function ranksOfRow(row: LayerPlan, candidate: Candidate): Ranks {
     return given;
   };
   return {
-    out: read('rank', mostRank(candidate.shape, candidate.directions)),
-    in: read('rankIn', candidate.shape.inputs),
+    out: read('rank', mostOut),
+    in: read('rankIn', shape.inputs),
   };
 }
 
@@ -181,6 +184,28 @@ export const lowRank: CompressionPass<LowRankOptions> = {
     return { pass: 'lowrank', network: graph.name, layers, before, after: sumUp(before, layers) };
   },
 
+  async recount(graph, _weights, plan, options = {}, calibration) {
+    checkPlan(plan, 'lowrank', graph);
+    const { found, reasons } = forms(graph, options);
+    const shapes = inferShapes(graph);
+    const costs = layerCosts(graph);
+    const before = totalCost(graph);
+    const layers = plan.layers.map((given): LayerPlan => {
+      const cost = costs.get(given.layer) ?? given.before;
+      const form = found.get(given.layer);
+      const left = { ...given, before: cost, apply: false, after: cost };
+      if (!given.apply) return left;
+      if (!form) return { ...left, reason: reasons.get(given.layer) ?? 'no convolution or linear layer' };
+      const { outputs, inputs, positions } = form.shape;
+      const tall = positions === 1 && inputs < outputs && !calibration;
+      const ranks = ranksOfRow(given, form, tall ? inputs : outputs);
+      const macs = nodeMacs(form.node, shapes.get(given.layer) ?? []);
+      const { reason: _, ...row } = given;
+      return { ...row, before: cost, after: afterOf(form, cost, ranks, macs) };
+    });
+    return { pass: 'lowrank', network: graph.name, layers, before, after: sumUp(before, layers) };
+  },
+
   async apply(graph, weights, plan, options = {}, calibration) {
     checkPlan(plan, 'lowrank', graph);
     const { found } = await candidates(graph, weights, options, calibration);
@@ -191,7 +216,7 @@ export const lowRank: CompressionPass<LowRankOptions> = {
     const nodes = graph.nodes.flatMap((node): readonly Node[] => {
       const [row, candidate] = [rows.get(node.name), found.get(node.name)];
       if (!row?.apply || !candidate) return [node];
-      const ranks = ranksOfRow(row, candidate);
+      const ranks = ranksOfRow(row, candidate, mostRank(candidate.shape, candidate.directions));
       const made = decompose(candidate, weightOf(weights, candidate.node.weight), ranks);
       for (const [name, tensor] of made.tensors) {
         newWeights.set(name, tensor);
@@ -231,7 +256,7 @@ export const lowRank: CompressionPass<LowRankOptions> = {
 };
 
 /** A decomposed layer's cost: what its batch norm has stays. */
-function afterOf(candidate: Candidate, before: LayerCost, ranks: Ranks, macs: number): LayerCost {
+function afterOf(candidate: Form, before: LayerCost, ranks: Ranks, macs: number): LayerCost {
   const { outputs, inputs, positions } = candidate.shape;
   const plain = outputs * inputs * positions + (candidate.node.bias === undefined ? 0 : outputs);
   const cost = costAt(candidate, ranks);

@@ -145,3 +145,19 @@ export function countsOfPlan(
     }),
   );
 }
+
+/** A plan counted anew, with what an editor wrote into rows that it leaves: it may be wanted again. */
+export function keepEdits(counted: CompressionPlan, edited: CompressionPlan): CompressionPlan {
+  const rows = new Map(edited.layers.map((row) => [row.layer, row]));
+  const layers = counted.layers.map((row): LayerPlan => {
+    const given = rows.get(row.layer);
+    if (!given || given.apply || row.apply || row.settings['channels'] === undefined) return row;
+    const { reason: _, ...rest } = row;
+    return {
+      ...rest,
+      settings: given.settings,
+      ...(given.reason === undefined ? {} : { reason: given.reason }),
+    };
+  });
+  return { ...counted, layers };
+}

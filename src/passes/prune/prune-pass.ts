@@ -10,7 +10,7 @@ import { macCounter } from '../coupling/count.js';
 import { removeUnits } from '../coupling/remove.js';
 import { chooser, type KeepCounts, keepHighest, keepShare, searchShare } from './choose.js';
 import { type PruneOptions, type ResolvedPruneOptions, resolvePruneOptions } from './options.js';
-import { countsOfPlan, prunePlan, shapesAsWeights } from './plan.js';
+import { countsOfPlan, keepEdits, prunePlan, shapesAsWeights } from './plan.js';
 
 /** All that a score or a repair may look at. */
 export interface PruneContext<Options extends PruneOptions> {
@@ -99,6 +99,13 @@ export function prunePass<Options extends PruneOptions>(
           : countsAt(resolved.keep);
       const pruned = removeUnits(graph, shapesAsWeights(graph), coupling, choose(counts)).graph;
       return prunePlan(name, graph, coupling, { pruned, counts, reasons });
+    },
+    async recount(graph, weights, plan, options = {} as Options, calibration) {
+      const made = await prepare(graph, weights, options, calibration);
+      const { coupling, groups, reasons, choose } = made;
+      const counts = countsOfPlan(name, graph, groups, plan);
+      const pruned = removeUnits(graph, shapesAsWeights(graph), coupling, choose(counts)).graph;
+      return keepEdits(prunePlan(name, graph, coupling, { pruned, counts, reasons }), plan);
     },
     async apply(graph, weights, plan, options = {} as Options, calibration) {
       const made = await prepare(graph, weights, options, calibration);

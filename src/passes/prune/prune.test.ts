@@ -14,7 +14,7 @@ import { Random } from '../../models/random.js';
 import { createModel } from '../../models/registry.js';
 import { runReference } from '../../reference/run.js';
 import { channelPruning } from '../channel-pruning/channel-pruning.js';
-import type { Calibration, CompressionPass } from '../compression.js';
+import type { Calibration, CompressionPass, LayerCost, LayerPlan } from '../compression.js';
 import { planFromJson, planToJson } from '../compression.js';
 import { analyzeCoupling } from '../coupling/analyze.js';
 import { maskMakers } from '../coupling/mask.js';
@@ -79,6 +79,41 @@ describe.each(passes)('$name', (pass) => {
         expect(result.plan.layers.reduce((sum, row) => sum + row[side].macs, 0)).toBe(result.plan[side].macs);
       const values = output(result.graph, result.weights, randomInputs(graph, { batch: 1, seed: 2 }));
       expect(values.every(Number.isFinite)).toBe(true);
+    },
+  );
+
+  it.each(['inverted residual', 'dense block', 'resnet20-cifar'])(
+    '%s: an edited plan is counted anew, layers and totals',
+    async (name) => {
+      const graph = couplingNetworks[name]!.build();
+      const weights = randomWeights(graph, 3);
+      const calibration = calibrationFor(graph);
+      const options = { ratio: 1.6, roundTo: 1, minChannels: 1 };
+      const plan = await pass.plan(graph, weights, options, calibration);
+      const [fewer, none] = plan.layers.filter((row) => row.apply && 'channels' in row.settings);
+      const layers = plan.layers.map((row) => {
+        if (row === fewer) return { ...row, settings: { channels: 2 } };
+        return row === none ? { ...row, apply: false } : row;
+      });
+      const edited = planFromJson(planToJson({ ...plan, layers }));
+      const counted = await pass.recount(graph, weights, edited, options, calibration);
+      const applied = (await pass.apply(graph, weights, edited, options, calibration)).plan;
+      // refitting may add biases, which only cp knows and only when it has done so
+      const cost = ({ params, macs }: LayerCost): object =>
+        pass.name === 'cp' ? { macs } : { params, macs };
+      expect(cost(counted.after)).toEqual(cost(applied.after));
+      expect(counted.before).toEqual(plan.before);
+      expect(counted.after.macs).not.toBe(plan.after.macs);
+      const costs = ({ layer, shape, apply, before, after }: LayerPlan): object => ({
+        ...{ layer, shape, apply, before: cost(before), after: cost(after) },
+      });
+      expect(counted.layers.map(costs)).toEqual(applied.layers.map(costs));
+      const row = (layer: string): LayerPlan | undefined => counted.layers.find((one) => one.layer === layer);
+      expect(row(fewer!.layer)).toMatchObject({ apply: true, settings: { channels: 2 } });
+      // what was left keeps what was written there, and says no reason of its own
+      expect(row(none!.layer)).toMatchObject({ apply: false, settings: none!.settings });
+      expect(row(none!.layer)!.reason).toBeUndefined();
+      expect(await pass.recount(graph, weights, counted, options, calibration)).toEqual(counted);
     },
   );
 });

@@ -73,5 +73,8 @@ describe('int8 as a compression pass', () => {
     await expect(int8.apply(graph, weights, edited as typeof plan, {}, pictures)).rejects.toMatchObject({
       code,
     });
+    const counted = int8.recount(graph, weights, edited as typeof plan);
+    if (code === 'PLAN_MISFIT') await expect(counted).rejects.toMatchObject({ code });
+    else expect(await counted).toEqual(plan);
   });
 });

@@ -159,6 +159,17 @@ export const int8: CompressionPass<Int8Options, Int8Settings> = {
   name: 'int8',
   summary: 'weights in 8 bits, one scale a channel, activations in 7, calibrated (Nagel et al. 2019)',
   plan: async (graph, _weights, options = {}) => planInt8(graph, options),
+  recount: async (graph, _weights, plan, options = {}) => {
+    checkPlan(plan, 'int8', graph);
+    checkSettings(plan);
+    const settings = new Map(plan.layers.map((row) => [row.layer, row.settings]));
+    const counted = planInt8(graph, options);
+    const layers = counted.layers.map((row) => ({
+      ...row,
+      settings: settings.get(row.layer) ?? row.settings,
+    }));
+    return { ...counted, layers };
+  },
   apply: (graph, weights, plan, options = {}, calibration) =>
     applyInt8(graph, weights, plan, options, calibration),
 };
