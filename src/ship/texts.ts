@@ -80,6 +80,11 @@ export function typesText({ name, width, height, labels }: ShippedManifest): str
   const classes = labels.slice(0, 8).join(', ') + (labels.length > 8 ? ', ...' : '');
   return `/** ${inComment(name)}: ${width}x${height} pixels in${labels.length > 0 ? `, ${labels.length} classes out: ${inComment(classes)}` : ''}. */
 
+/** A type of the platform, where the program's libraries have it: a program for Node needs no DOM. */
+type Platform<Name extends string> = typeof globalThis extends Record<Name, { prototype: infer T }> ? T : never;
+type WasmModule = typeof globalThis extends { WebAssembly: { Module: { prototype: infer T } } } ? T : never;
+type Bytes = ArrayBuffer | ArrayBufferView;
+
 /** Raw pixels, rows from the top: 4 (RGBA), 3 (RGB) or 1 (grey) bytes a pixel, told by the length. */
 export interface RawPixels {
   readonly width: number;
@@ -90,15 +95,15 @@ export interface RawPixels {
 /** What is scaled, cropped and normalised inside the module. Transparent parts show white. */
 export type Picture =
   | RawPixels
-  | ImageData
-  | HTMLImageElement
-  | SVGImageElement
-  | HTMLVideoElement
-  | HTMLCanvasElement
-  | ImageBitmap
-  | OffscreenCanvas
-  | VideoFrame
-  | Blob;
+  | Platform<'ImageData'>
+  | Platform<'HTMLImageElement'>
+  | Platform<'SVGImageElement'>
+  | Platform<'HTMLVideoElement'>
+  | Platform<'HTMLCanvasElement'>
+  | Platform<'ImageBitmap'>
+  | Platform<'OffscreenCanvas'>
+  | Platform<'VideoFrame'>
+  | Platform<'Blob'>;
 
 export interface Prediction {
   readonly index: number;
@@ -109,14 +114,14 @@ export interface Prediction {
 
 export interface LoadOptions {
   /** A ready module (where only precompiled ones are allowed), its bytes or address. Default: the best one of this folder. */
-  readonly module?: WebAssembly.Module | BufferSource | URL | string;
+  readonly module?: WasmModule | Bytes | Platform<'URL'> | string;
   /** The weights' bytes or address. Default: the module's own in this folder. */
-  readonly weights?: BufferSource | URL | string;
+  readonly weights?: Bytes | Platform<'URL'> | string;
   /** False: one thread, also where there could be more. */
   readonly threads?: boolean;
   /** False: keep nothing in the browser's cache. */
   readonly cache?: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal?: Platform<'AbortSignal'>;
   readonly onProgress?: (progress: { readonly loaded: number; readonly total: number }) => void;
 }
 

@@ -154,29 +154,43 @@ describe('a shipped network', () => {
     expect(model.relaxed).toBe(false);
   });
 
-  it('compiles in a folder with a type checker', () => {
+  it.each([
+    ['Node, nodenext', ['--module', 'nodenext', '--lib', 'es2023']],
+    ['a page, nodenext', ['--module', 'nodenext', '--lib', 'es2023,dom']],
+    ['a page, bundler', ['--module', 'esnext', '--moduleResolution', 'bundler', '--lib', 'es2023,dom']],
+  ])('its types pass a strict type checker: %s', (_, options) => {
     const folder = join(root, 'f32');
+    const page = options.includes('es2023,dom');
     writeFileSync(
       join(folder, 'program.ts'),
-      `import { classify, load, ModelError, type Prediction } from './model.js';
+      `import { classify, load, ModelError, type Picture, type Prediction } from './model.js';
        export const best: Promise<Prediction[]> = classify({ width: 1, height: 1, data: new Uint8Array(4) }, { top: 1 });
-       export const model = load({ onProgress: ({ loaded, total }) => loaded / total });
+       export const model = load({ onProgress: ({ loaded, total }) => loaded / total, weights: new Uint8Array(4) });
        export const code = (error: unknown) => error instanceof ModelError && error.code === 'PAIR_MISMATCH';
        // @ts-expect-error a path is no picture
-       classify('photo.jpg');`,
+       classify('photo.jpg');
+       // @ts-expect-error nor is a number
+       export const picture: Picture = 3;`,
     );
+    const inPage = `import { classify, load } from './model.js';
+       export const answers = [document.createElement('canvas'), new ImageData(1, 1), new Blob(), new Image()].map((p) => classify(p));
+       export const frame = (source: VideoFrame | ImageBitmap | HTMLVideoElement) => classify(source);
+       export const model = async () => load({ module: await WebAssembly.compile(new Uint8Array(8)), weights: new URL('x:y') });
+       // @ts-expect-error an element without a picture
+       classify(document.createElement('div'));`;
+    writeFileSync(join(folder, 'page.ts'), inPage);
     const compiler = join(import.meta.dirname, '../../node_modules/typescript/bin/tsc');
     const flags = [
       '--strict',
+      '--exactOptionalPropertyTypes',
       '--noEmit',
       '--target',
       'es2022',
-      '--module',
-      'nodenext',
-      '--lib',
-      'es2023,dom',
+      '--types',
+      '',
     ];
-    const { stdout } = spawnSync(process.execPath, [compiler, ...flags, '--types', '', 'program.ts'], {
+    const programs = ['program.ts', ...(page ? ['page.ts'] : [])];
+    const { stdout } = spawnSync(process.execPath, [compiler, ...flags, ...options, ...programs], {
       cwd: folder,
       encoding: 'utf8',
     });

@@ -279,6 +279,8 @@ describe('<ghost-classifier>', () => {
       .poll(() => status.textContent(), { timeout: 20_000 })
       .toContain('no picture that this browser knows');
     expect(await spoken.textContent()).toBe(await status.textContent());
+    await page.locator('ghost-classifier .invitation').waitFor();
+    expect(await page.locator('ghost-classifier img').isVisible()).toBe(false);
     await page.locator('ghost-classifier input').setInputFiles(boat());
     await first(page).waitFor();
     expect(await status.textContent()).toMatch(/ ms, on this device$/);

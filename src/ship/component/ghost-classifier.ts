@@ -191,6 +191,8 @@ export class GhostClassifier extends HTMLElement {
       else
         this.#fail(new Error('What was dropped is no file; save the picture first, or copy and paste it.'));
     });
+    // no broken picture beside what is said of it
+    this.#picture.addEventListener('error', () => this.#display(this.#invitation));
     this.#cameraButton.addEventListener('click', () => {
       if (this.#stream) this.stopCamera();
       else void this.startCamera();
@@ -223,8 +225,9 @@ export class GhostClassifier extends HTMLElement {
   }
 
   #display(shown: HTMLElement): void {
-    this.#stage.classList.add('filled');
-    this.#input.setAttribute('aria-label', 'Another picture to classify');
+    const filled = shown !== this.#invitation;
+    this.#stage.classList.toggle('filled', filled);
+    this.#input.setAttribute('aria-label', `${filled ? 'Another' : 'Choose a'} picture to classify`);
     for (const part of [this.#invitation, this.#picture, this.#video]) part.hidden = part !== shown;
   }
 
@@ -289,7 +292,8 @@ export class GhostClassifier extends HTMLElement {
   #fail(error: unknown): void {
     this.#list.hidden = true;
     this.#status.classList.add('failed');
-    this.#status.textContent = error instanceof Error ? error.message : String(error);
+    const text = error instanceof Error ? error.message : String(error);
+    this.#status.textContent = text.replace(/^classify: /, '');
     this.#lastSpoken = '';
     this.#spoken.textContent = this.#status.textContent;
     this.dispatchEvent(new CustomEvent('error', { detail: error }));

@@ -49,7 +49,7 @@ export const style = `
 }
 .stage:hover, .stage.over { border-color: var(--accent); }
 .stage.over { background: color-mix(in srgb, var(--accent) 12%, var(--soft)); }
-.stage:focus-within { outline: 3px solid color-mix(in srgb, var(--accent) 55%, transparent); outline-offset: 2px; }
+.stage:focus-within { outline: 3px solid var(--accent); outline-offset: 2px; }
 .stage.filled { border-style: solid; border-color: transparent; }
 input { position: absolute; inset: 0; opacity: 0; cursor: pointer; font-size: 0; }
 .invitation { padding: 1.5rem; text-align: center; pointer-events: none; }
@@ -81,7 +81,7 @@ button {
   cursor: pointer;
 }
 button:hover { background: var(--soft); }
-button:focus-visible { outline: 3px solid color-mix(in srgb, var(--accent) 55%, transparent); outline-offset: 2px; }
+button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .answer { padding: 0.75rem 1.1rem 1.1rem; min-height: 4rem; }
 .status { margin: 0; color: var(--muted); font-size: 0.925rem; min-height: 1.5em; }
 .status.failed { color: var(--danger); }
