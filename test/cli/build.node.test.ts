@@ -97,6 +97,8 @@ describe('ghostnet build', () => {
     ]);
     expect(refused.code).toBe(2);
     expect(refused.stderr).toMatch(/is an int8 file/);
+    const again8 = ['build', at('int8.safetensors'), '--out', at('x'), '--precision', 'int8', ...calibrate];
+    expect((await ghostnet(again8)).code).toBe(2);
     // another form leaves nothing of the old one in the folder
     const inline = await ghostnet([
       ...['build', at('model.safetensors'), '--out', at('int8-file'), '--inline-weights', '--json'],
@@ -155,6 +157,7 @@ describe('ghostnet build', () => {
       2,
       '--calibrate',
     ],
+    ['pictures without int8', ['build', '--out', 'x', '--calibrate', 'cifar'], 2, '--precision int8'],
     ['a file that is not there', ['build', 'missing.safetensors', '--out', 'x'], 1, 'UNKNOWN_MODEL'],
     [
       'preprocessing that cannot be shipped',

@@ -110,10 +110,14 @@ async function openNetwork(
 ): Promise<{ graph: Graph; weights: Weights | QuantizedNetwork; description: string }> {
   const { loadRunnable } = await import('../input/load-runnable.js');
   const { precision, calibrate } = options;
+  if (calibrate !== undefined && precision !== 'int8')
+    throw new UsageError('--calibrate sets the ranges of integers: it needs --precision int8');
   const loaded = await loadRunnable(nameOrFile === 'default' ? undefined : nameOrFile, options.network);
   const model = await withPreprocessing(loaded, options.preprocessing);
   const { graph, description, content } = model;
   if (content.precision === 'int8') {
+    if (calibrate !== undefined)
+      throw new UsageError(`--calibrate: ${nameOrFile} is an int8 file, whose ranges are set already`);
     if (precision !== undefined && precision !== 'int8')
       throw new UsageError(
         `--precision ${precision}: ${nameOrFile} is an int8 file; take the file it was made of`,
