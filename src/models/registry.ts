@@ -61,7 +61,7 @@ const ghostNets = [0.5, 1.0, 1.1, 1.3].map((width): ModelEntry => {
     aliases: [`ghostnet_${String(Math.round(width * 100)).padStart(3, '0')}`],
     inputSize: 224,
     classes: 1000,
-    build: (options) => ghostNet({ ...options, width, name }),
+    build: (options) => ghostNet({ width, ...options, name }),
   };
 });
 

@@ -25,6 +25,8 @@ export interface RunConfig extends Omit<Recipe, 'summary'> {
   /** Train on at most so many pictures, as many of each class; validation is what it is without. Absent: on all. */
   readonly limit?: number;
   readonly inputSize?: number;
+  /** Multiplies the channels of a network by name. */
+  readonly width?: number;
   readonly ratio?: number;
   readonly cheapKernel?: number;
   readonly dropout?: number;

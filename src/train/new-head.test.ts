@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { toJson } from '../graph/json.js';
 import { initializeWeights } from '../models/initialize.js';
 import { createModel } from '../models/registry.js';
 import { withNewHead } from './new-head.js';
@@ -16,10 +17,29 @@ describe('withNewHead', () => {
     expect(changed.weights.get('classifier.bias')?.data).toHaveLength(3);
   });
 
+  it.each(['squeezenet1_1', 'ghost-squeezenet1_0', 'ghostnet-1.0x', 'mobilenet_v3_small', 'vgg16-cifar'])(
+    'of %s gives the network that is built for as many classes',
+    (name) => {
+      const graph = createModel(name);
+      const weights = new Map(
+        Object.entries(graph.parameters).map(([key, { shape }]) => [
+          key,
+          { shape, data: new Float32Array(0) },
+        ]),
+      );
+      const changed = withNewHead(graph, weights, 7, 1).graph;
+      const { labels: _, ...meta } = graph.meta;
+      expect(toJson(changed)).toBe(toJson(createModel(name, { classes: 7, meta })));
+    },
+  );
+
   it('says what it cannot replace', () => {
     const graph = createModel('ghostnet-32');
     const headless = { ...graph, outputs: ['global_pool'] };
-    expect(() => withNewHead(headless, initializeWeights(graph, 1), 3, 1)).toThrow(/"global_pool"/);
+    const action = () => withNewHead(headless, initializeWeights(graph, 1), 3, 1);
+    expect(action).toThrow(
+      /its output "global_pool" comes from "stages\.2\.0\.add" \(add\); expected one linear/,
+    );
   });
 });
 

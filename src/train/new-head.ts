@@ -4,19 +4,40 @@
  */
 import { rangeError } from '../errors.js';
 import { type Graph, makeGraph, type Weights } from '../graph/graph.js';
-import type { LinearNode } from '../graph/nodes.js';
+import type { Conv2dNode, LinearNode, Node } from '../graph/nodes.js';
 import { initializeWeights } from '../models/initialize.js';
 
-/** The linear layer that gives the logits. Throws RangeError `NO_HEAD`. */
-export function headOf(graph: Graph): LinearNode {
+/** What may stand between the layer that makes a number for each class and the logits: it treats all classes alike. */
+const passing: ReadonlySet<Node['kind']> = new Set([
+  'identity',
+  'flatten',
+  'globalAvgPool',
+  'activation',
+  'dropout',
+]);
+
+interface Head {
+  /** A linear layer, or a dense convolution whose maps are pooled (SqueezeNet). */
+  readonly layer: LinearNode | Conv2dNode;
+  /** The node that gives the logits. */
+  readonly logits: string;
+}
+
+/** The layer that makes the logits. Throws RangeError `NO_HEAD`. */
+export function headOf(graph: Graph): Head {
   const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
-  let node = nodes.get(graph.outputs[0] ?? '');
-  while (node && (node.kind === 'softmax' || node.kind === 'identity'))
-    node = nodes.get(node.inputs[0] ?? '');
-  if (graph.outputs.length === 1 && node?.kind === 'linear') return node;
+  const [output = ''] = graph.outputs;
+  let node = nodes.get(output);
+  while (node?.kind === 'softmax' || node?.kind === 'identity') node = nodes.get(node.inputs[0] ?? '');
+  const logits = node?.name ?? '';
+  while (node && passing.has(node.kind)) node = nodes.get(node.inputs[0] ?? '');
+  const one = graph.outputs.length === 1;
+  if (one && (node?.kind === 'linear' || (node?.kind === 'conv2d' && node.groups === 1)))
+    return { layer: node, logits };
   throw rangeError(
     'NO_HEAD',
-    `${graph.name}: its output comes from ${node ? `"${node.name}" (${node.kind})` : 'nowhere'}; expected one linear layer, which can be replaced`,
+    `${graph.name}: its output "${output}" comes from ${node ? `"${node.name}" (${node.kind})` : 'nowhere'}; expected one linear ` +
+      'layer or one convolution that is pooled, which can be replaced',
   );
 }
 
@@ -30,24 +51,24 @@ export function withNewHead(
   classes: number,
   seed: number,
 ): { readonly graph: Graph; readonly weights: Weights } {
-  const head = headOf(graph);
-  const inFeatures = graph.parameters[head.weight]?.shape[1] ?? 0;
-  const at = graph.nodes.findIndex(({ name }) => name === head.name);
+  const { layer, logits } = headOf(graph);
+  const [, ...rest] = graph.parameters[layer.weight]?.shape ?? [];
   const parameters = { ...graph.parameters };
-  parameters[head.weight] = { role: 'weight', shape: [classes, inFeatures] };
-  if (head.bias !== undefined) parameters[head.bias] = { role: 'bias', shape: [classes] };
+  parameters[layer.weight] = { role: 'weight', shape: [classes, ...rest] };
+  if (layer.bias !== undefined) parameters[layer.bias] = { role: 'bias', shape: [classes] };
   const { labels: _, ...meta } = graph.meta;
+  const end = graph.nodes.findIndex(({ name }) => name === logits);
+  const wider =
+    layer.kind === 'linear' ? { ...layer, outFeatures: classes } : { ...layer, outChannels: classes };
   const changed = makeGraph({
     ...graph,
-    nodes: graph.nodes
-      .slice(0, at + 1)
-      .map((node) => (node.name === head.name ? { ...head, outFeatures: classes } : node)),
-    outputs: [head.name],
+    nodes: graph.nodes.slice(0, end + 1).map((node) => (node.name === layer.name ? wider : node)),
+    outputs: [logits],
     parameters,
     meta,
   });
   const fresh = initializeWeights(changed, seed);
-  const own = new Set([head.weight, head.bias]);
+  const own = new Set([layer.weight, layer.bias]);
   return {
     graph: changed,
     weights: new Map(

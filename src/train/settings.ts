@@ -118,6 +118,7 @@ export const settingsSchema = v.strictObject({
   validation: v.exactOptional(v.pipe(v.number(), v.minValue(0), v.maxValue(0.9))),
   limit: v.exactOptional(whole(1)),
   inputSize: v.exactOptional(whole(8)),
+  width: v.exactOptional(v.pipe(v.number(), v.minValue(0.01), v.maxValue(16))),
   ratio: v.exactOptional(whole(1)),
   cheapKernel: v.exactOptional(v.picklist([1, 3, 5, 7])),
   dropout: v.exactOptional(v.pipe(share, v.maxValue(0.9))),

@@ -7,6 +7,7 @@ import type { Graph, Weights } from '../../graph/graph.js';
 import type { Register } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import type { RunnableModel } from '../input/load-runnable.js';
+import { type NetworkFlags, networkOptions, withNetworkOptions } from '../input/network-options.js';
 import { list, wholeNumber } from '../input/options.js';
 import { benchInput } from '../measure/bench-input.js';
 import type { Peer } from '../measure/peers/peer.js';
@@ -24,7 +25,7 @@ export interface BenchRow {
   readonly rounds: number;
 }
 
-interface BenchOptions {
+interface BenchOptions extends NetworkFlags {
   readonly network?: string;
   readonly against: readonly string[];
   readonly threads: number;
@@ -45,11 +46,12 @@ interface Contestant {
 export const precisions: readonly string[] = ['f32', 'int8'];
 
 export const registerBench: Register = (program, act) => {
-  program
+  const command = program
     .command('bench')
     .description('measure how fast a network runs on this machine, alone or against other runtimes')
     .argument('<name|file>', 'a network by name (with random weights: the time is the same) or a model file')
-    .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
+    .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)');
+  withNetworkOptions(command)
     .option(
       '--against <list>',
       'other runtimes, with commas: onnxruntime-web, onnxruntime-node, litert, tfjs-wasm',
@@ -79,6 +81,7 @@ Examples:
   ghostnet bench ghostnet-1.0x
   ghostnet bench ghostnet-1.0x --against onnxruntime-web --threads 2
   ghostnet bench ghostnet-1.0x --precision f32,int8
+  ghostnet bench mobilenet_v2 --width 0.9
   ghostnet bench model.safetensors --rounds 50 --json > bench.json`,
     )
     .action(act(benchCommand));
@@ -98,7 +101,7 @@ async function benchCommand(name: string, options: BenchOptions): Promise<number
     return peer;
   });
   const { loadRunnableOrRandom } = await import('../input/load-runnable.js');
-  const model = await loadRunnableOrRandom(name, options.network);
+  const model = await loadRunnableOrRandom(name, options.network, await networkOptions(name, options));
   const { graph, content } = model;
   if (content.precision === 'int8' && (against.length > 0 || options.precision?.includes('f32')))
     throw new UsageError(

@@ -6,14 +6,16 @@
 
 import type { Profile } from '../../analysis/profile.js';
 import type { Graph, Weights } from '../../graph/graph.js';
+import type { ModelOptions } from '../../models/model-entry.js';
 import type { Register } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
+import { type NetworkFlags, networkOptions, withNetworkOptions } from '../input/network-options.js';
 import { inputShape, wholeNumber } from '../input/options.js';
 import { UsageError } from '../output/report-error.js';
 import { byteSize, grouped, milliseconds, outColors, print, printJson, table } from '../output/terminal.js';
 import type { MeasuredLayers } from './profile/measure-layers.js';
 
-interface ProfileCommandOptions {
+interface ProfileCommandOptions extends NetworkFlags {
   readonly network?: string;
   readonly input?: readonly [number, number, number];
   readonly batch?: number;
@@ -25,11 +27,12 @@ interface ProfileCommandOptions {
 }
 
 export const registerProfile: Register = (program, act) => {
-  program
+  const command = program
     .command('profile')
     .description('count the params and MACs of a network, per layer and in total')
     .argument('<name|file>', 'a network by name (ghostnet models lists them) or a model file')
-    .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)')
+    .option('--network <name>', 'the network of a model file that holds weights only (.pth and such)');
+  withNetworkOptions(command)
     .option('--input <CxHxW>', 'count for pictures of this size (default: the network’s own)', inputShape)
     .option('--batch <n>', 'count for a batch of n pictures (default: 1, with --training 32)', wholeNumber(1))
     .option('--all', 'show the layers without MACs too')
@@ -49,6 +52,7 @@ numbers, without batch norm's running statistics.
 Examples:
   ghostnet profile ghostnet-1.0x
   ghostnet profile ghostnet-1.0x --measure
+  ghostnet profile ghost-vgg16-cifar --ratio 4 --cheap-kernel 5
   ghostnet profile ghost-resnet56-cifar --training --batch 128
   ghostnet profile ghostnet-1.0x --input 3x320x320 --json
   ghostnet profile model.safetensors`,
@@ -59,11 +63,12 @@ Examples:
 async function profileCommand(name: string, options: ProfileCommandOptions): Promise<number> {
   const { loadGraph, loadModelOrRandom } = await import('../input/load-model.js');
   if (options.recompute && !options.training) throw new UsageError('--recompute needs --training');
+  const form = await formOf(name, options);
   if (options.training) {
     if (options.input || options.measure || options.all)
-      throw new UsageError('--training goes with --batch, --network, --recompute and --json only');
+      throw new UsageError('--training does not go with --input, --measure and --all');
     const { printTrainingProfile, profileTraining } = await import('./profile/training.js');
-    const { graph, weights } = await loadModelOrRandom(name, options.network);
+    const { graph, weights } = await loadModelOrRandom(name, options.network, form);
     const { batch = 32, recompute = false } = options;
     const measured = await profileTraining(graph, weights, { batch, recompute });
     if (options.json) printJson(measured);
@@ -71,8 +76,8 @@ async function profileCommand(name: string, options: ProfileCommandOptions): Pro
     return exitCodes.ok;
   }
   const { profile } = await import('../../analysis/profile.js');
-  const model = options.measure ? await loadModelOrRandom(name, options.network) : undefined;
-  const graph: Graph = model?.graph ?? (await loadGraph(name, options.network));
+  const model = options.measure ? await loadModelOrRandom(name, options.network, form) : undefined;
+  const graph: Graph = model?.graph ?? (await loadGraph(name, options.network, form));
   const counted = profile(graph, {
     batch: options.batch ?? 1,
     ...(options.input === undefined ? {} : { inputShape: options.input }),
@@ -81,6 +86,15 @@ async function profileCommand(name: string, options: ProfileCommandOptions): Pro
   if (options.json) printJson(measured ? withTimes(counted, measured) : counted);
   else printProfile(counted, measured, Boolean(options.all));
   return exitCodes.ok;
+}
+
+/** The form of a network by name: its settings, built for the size of --input where that is a square. */
+async function formOf(name: string, options: ProfileCommandOptions): Promise<ModelOptions> {
+  const [, height, width] = options.input ?? [];
+  return {
+    ...(await networkOptions(name, options)),
+    ...(height !== undefined && height === width ? { inputSize: height } : {}),
+  };
 }
 
 async function measure(graph: Graph, weights: Weights, counted: Profile): Promise<MeasuredLayers> {

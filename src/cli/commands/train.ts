@@ -11,12 +11,13 @@ import type { Register } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { commandLine } from '../input/command-words.js';
 import { defaultModel } from '../input/default-model.js';
-import { list, wholeNumber } from '../input/options.js';
+import { networkOptions } from '../input/network-options.js';
+import { decimal, list, wholeNumber } from '../input/options.js';
 import { finishOnInterrupt } from '../output/interrupt.js';
 import { UsageError } from '../output/report-error.js';
 import { note, printJson } from '../output/terminal.js';
 import { trainingView } from '../output/train-view.js';
-import { decimal, rateRules } from './train/options.js';
+import { rateRules } from './train/options.js';
 
 interface TrainFlags {
   readonly config?: string;
@@ -60,6 +61,7 @@ export const registerTrain: Register = (program, act) => {
     .option('--validation <x>', 'share of the pictures that chooses the epoch', decimal(0, 0.9))
     .option('--limit <n>', 'train on at most so many pictures, as many of each class', wholeNumber(1))
     .option('--input-size <n>', 'side of the pictures the network sees', wholeNumber(8))
+    .option('--width <x>', 'all channels of the network times x', decimal(0.01, 16))
     .option('--ratio <s>', 's of the Ghost modules', wholeNumber(1))
     .option('--cheap-kernel <d>', 'd of the Ghost modules', wholeNumber(1, 7))
     .option(
@@ -118,6 +120,7 @@ const settingFlags = [
   'validation',
   'limit',
   'inputSize',
+  'width',
   'ratio',
   'cheapKernel',
   'from',
@@ -175,6 +178,12 @@ async function configOf(network: string | undefined, flags: TrainFlags): Promise
           ? 'name a network or a model file to train ("ghostnet models" lists the networks)'
           : `--${key} is missing`,
       );
+  const { network: named = '', width, ratio, cheapKernel } = merged;
+  await networkOptions(named, {
+    ...(width === undefined ? {} : { width }),
+    ...(ratio === undefined ? {} : { ratio }),
+    ...(cheapKernel === undefined ? {} : { cheapKernel }),
+  });
   const defaults = {
     data: await dataKind(merged.data ?? ''),
     threads: 1,

@@ -6,10 +6,12 @@ import { existsSync } from 'node:fs';
 import { EnvironmentError, rangeError } from '../../errors.js';
 import { readModelFile } from '../../formats/node/model-file.js';
 import { listPullable, pulledModel } from '../../formats/node/pull.js';
-import type { Graph, Weights } from '../../graph/graph.js';
+import { type Graph, makeGraph, type Weights } from '../../graph/graph.js';
 import { initializeWeights } from '../../models/initialize.js';
-import { createModel, hasModel, modelEntry } from '../../models/registry.js';
+import type { ModelOptions } from '../../models/model-entry.js';
+import { createModel, hasModel, listModels, modelEntry } from '../../models/registry.js';
 import { defaultModel } from './default-model.js';
+import { similarNames } from './similar-names.js';
 
 export interface LoadedModel {
   readonly graph: Graph;
@@ -19,11 +21,14 @@ export interface LoadedModel {
 }
 
 function checkExists(nameOrFile: string): void {
-  if (!existsSync(nameOrFile))
-    throw rangeError(
-      'UNKNOWN_MODEL',
-      `"${nameOrFile}" is neither a network by name ("ghostnet models" lists them) nor a file`,
-    );
+  if (existsSync(nameOrFile)) return;
+  const names = listModels().flatMap(({ name, aliases = [] }) => [name, ...aliases]);
+  const similar = similarNames(nameOrFile, names);
+  throw rangeError(
+    'UNKNOWN_MODEL',
+    `"${nameOrFile}" is neither a network by name ("ghostnet models" lists them) nor a file` +
+      (similar.length > 0 ? `; did you mean ${similar.join(', ')}?` : ''),
+  );
 }
 
 /** The network that a name means: of the registry, or of published weights such as `timm/ghostnet_100`. */
@@ -32,10 +37,24 @@ function networkNamed(name: string): string | undefined {
   return listPullable().find((entry) => entry.name === name)?.network;
 }
 
-/** The graph only: a network by name, or the one in a model file. */
-export async function loadGraph(nameOrFile: string, network?: string): Promise<Graph> {
+/** A network of the registry; its name says what is not its own. */
+function inForm(name: string, options: ModelOptions): Graph {
+  const graph = createModel(name, options);
+  const { width, ratio, cheapKernel } = options;
+  const said = Object.entries({ width, s: ratio, d: cheapKernel }).flatMap(([what, value]) =>
+    value === undefined ? [] : [`${what}=${value}`],
+  );
+  return said.length === 0 ? graph : makeGraph({ ...graph, name: `${graph.name} (${said.join(', ')})` });
+}
+
+/** The graph only: a network by name, in the form that `options` give, or the one in a model file. */
+export async function loadGraph(
+  nameOrFile: string,
+  network?: string,
+  options: ModelOptions = {},
+): Promise<Graph> {
   const known = networkNamed(nameOrFile);
-  if (known !== undefined) return createModel(known);
+  if (known !== undefined) return inForm(known, options);
   return (await readFile(nameOrFile, network)).graph;
 }
 
@@ -87,13 +106,17 @@ export async function loadModel(
   return { graph, weights, description: `${nameOrFile} from ${pulled.path}` };
 }
 
-/** Graph and weights to time: a network by name gets random weights, which take the same time. */
+/**
+ * Graph and weights to time: a network by name, in the form that `options` give, gets random weights, which take the same
+ * time.
+ */
 export async function loadModelOrRandom(
   nameOrFile: string,
   network?: string,
+  options: ModelOptions = {},
 ): Promise<{ graph: Graph; weights: Weights }> {
   const known = networkNamed(nameOrFile);
   if (known === undefined) return readFile(nameOrFile, network);
-  const graph = createModel(known);
+  const graph = inForm(known, options);
   return { graph, weights: initializeWeights(graph, 1) };
 }

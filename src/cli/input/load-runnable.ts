@@ -5,6 +5,7 @@ import { createNetwork, createQuantizedNetwork, type NetworkOptions } from '../.
 import { FormatError } from '../../errors.js';
 import { readQuantizedFile } from '../../formats/node/model-file.js';
 import type { Graph, Weights } from '../../graph/graph.js';
+import type { ModelOptions } from '../../models/model-entry.js';
 import type { QuantizedNetwork } from '../../passes/quantize/network.js';
 import type { Network } from '../../runtime/network.js';
 import { loadModel, loadModelOrRandom } from './load-model.js';
@@ -44,9 +45,13 @@ async function orQuantized(
 }
 
 /** The same to time it: a network by name gets random weights. Throws what `loadModelOrRandom` throws. */
-export async function loadRunnableOrRandom(nameOrFile: string, network?: string): Promise<RunnableModel> {
+export async function loadRunnableOrRandom(
+  nameOrFile: string,
+  network?: string,
+  options: ModelOptions = {},
+): Promise<RunnableModel> {
   return orQuantized(nameOrFile, async () => {
-    const { graph, weights } = await loadModelOrRandom(nameOrFile, network);
+    const { graph, weights } = await loadModelOrRandom(nameOrFile, network, options);
     return { graph, description: graph.name, content: { precision: 'f32', weights } };
   });
 }

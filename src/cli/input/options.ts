@@ -18,6 +18,20 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
   };
 }
 
+/** A number of at least `least` and at most `most`. */
+export function decimal(least: number, most = Number.POSITIVE_INFINITY): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isFinite(value) || value < least || value > most)
+      throw new InvalidArgumentError(
+        most === Number.POSITIVE_INFINITY
+          ? `Expected a number of at least ${least}.`
+          : `Expected a number from ${least} to ${most}.`,
+      );
+    return value;
+  };
+}
+
 /** `CxHxW`, e.g. 3x224x224. */
 export function inputShape(text: string): readonly [number, number, number] {
   const match = /^(\d+)[x×](\d+)[x×](\d+)$/i.exec(text);

@@ -16,7 +16,7 @@ const imagenet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
 type NetworkConfig = Pick<
   RunConfig,
-  'network' | 'from' | 'inputSize' | 'ratio' | 'cheapKernel' | 'dropout' | 'seed'
+  'network' | 'from' | 'inputSize' | 'width' | 'ratio' | 'cheapKernel' | 'dropout' | 'seed'
 >;
 
 /** The side of the pictures that a run's network will take. */
@@ -30,8 +30,8 @@ async function basis(config: NetworkConfig): Promise<{ graph: Graph; weights?: W
   const named = hasModel(network);
   const file = config.from ?? (named || !existsSync(network) ? undefined : network);
   if (file === undefined) {
-    const { ratio, cheapKernel, dropout } = config;
-    const options = { inputSize, ratio, cheapKernel, dropout };
+    const { width, ratio, cheapKernel, dropout } = config;
+    const options = { inputSize, width, ratio, cheapKernel, dropout };
     const given = Object.entries(options).filter(([, value]) => value !== undefined);
     return { graph: createModel(network, Object.fromEntries(given)) };
   }

@@ -25,9 +25,10 @@ async function secondsAPicture(run: SweepRun): Promise<{ params: number; macs: n
   const { profile } = await import('../../../analysis/profile.js');
   const { createTrainer } = await import('../../../train/engine.js');
   const { elementCount, inputNodes } = await import('../../../graph/graph.js');
-  const { network = '', ratio, cheapKernel, inputSize } = run.settings;
+  const { network = '', width, ratio, cheapKernel, inputSize } = run.settings;
   const graph = hasModel(network)
     ? createModel(network, {
+        ...(width === undefined ? {} : { width }),
         ...(ratio === undefined ? {} : { ratio }),
         ...(cheapKernel === undefined ? {} : { cheapKernel }),
         ...(inputSize === undefined ? {} : { inputSize }),
@@ -74,8 +75,8 @@ async function countAll(runs: readonly SweepRun[]): Promise<{ epochs: number; pi
 }
 
 /** Networks that differ in the seed only are measured once. */
-function networkKey({ settings: { network, ratio, cheapKernel, inputSize } }: SweepRun): string {
-  return [network, ratio, cheapKernel, inputSize].join();
+function networkKey({ settings: { network, width, ratio, cheapKernel, inputSize } }: SweepRun): string {
+  return [network, width, ratio, cheapKernel, inputSize].join();
 }
 
 /** Cost of each run; what is wrong with data or settings is said before the first step is measured. */

@@ -135,11 +135,14 @@ export async function runOne(
   }
   const { recipe, epochs, trainedOn, top1, count, of } = JSON.parse(stdout) as Answer;
   const [ratio, cheapKernel] = await ghostSettings(settings);
+  const { network = '', width } = settings;
+  // another width is another network than the paper's row of that name
+  const model = width === undefined ? network : `${network} at ${width}x width`;
   const percent = (100 * top1).toFixed(2);
   await appendLine(
     join(out, 'results.csv'),
     csvLine([
-      ...[id, settings.network ?? '', ratio, cheapKernel, settings.seed ?? 1],
+      ...[id, model, ratio, cheapKernel, settings.seed ?? 1],
       ...[recipe, epochs, trainedOn, percent, count, of],
     ]),
     resultsHeader,

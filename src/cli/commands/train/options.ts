@@ -1,20 +1,6 @@
 /** Parsers of the training's option values, for commander (see options.ts). */
 import { InvalidArgumentError } from 'commander';
 
-/** A number of at least `least` and at most `most`. */
-export function decimal(least: number, most = Number.POSITIVE_INFINITY): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || value < least || value > most)
-      throw new InvalidArgumentError(
-        most === Number.POSITIVE_INFINITY
-          ? `Expected a number of at least ${least}.`
-          : `Expected a number from ${least} to ${most}.`,
-      );
-    return value;
-  };
-}
-
 /** `pattern=factor` with commas between. */
 export function rateRules(text: string): readonly { readonly match: string; readonly factor: number }[] {
   return text.split(',').map((rule) => {
