@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { LayerProfile, Profile } from '../../src/analysis/profile.js';
+import { type LayerProfile, type Profile, profile } from '../../src/analysis/profile.js';
 import type { TrainingProfile } from '../../src/cli/commands/profile/training.js';
 import { createModel } from '../../src/models/registry.js';
 import { planTraining } from '../../src/train/engine.js';
@@ -137,6 +137,31 @@ describe('the command line', () => {
       expect((await ghostnet(['help', command])).stdout).toBe(stdout);
     },
   );
+
+  it('counts a network in another form, and says which settings it does not have', async () => {
+    const macs = async (...args: string[]): Promise<[string, number]> => {
+      const { name, macs } = JSON.parse((await ghostnet(['profile', ...args, '--json'])).stdout) as Profile;
+      return [name, macs];
+    };
+    expect(await macs('ghost-vgg16-cifar', '--ratio', '4')).toEqual(['ghost-vgg16-cifar (s=4)', 80_432_640]);
+    const narrow = createModel('ghostnet-1.0x', { width: 0.7, classes: 10 });
+    expect(await macs('ghostnet_100', '--width', '0.7', '--classes', '10')).toEqual([
+      'ghostnet-1.0x (width=0.7)',
+      profile(narrow).macs,
+    ]);
+    // a size that only the builder can give: its gates are enlarged to the maps that they meet
+    const odd = createModel('ghostnetv2-1.0x', { inputSize: 75 });
+    expect((await macs('ghostnetv2-1.0x', '--input', '3x75x75'))[1]).toBe(profile(odd).macs);
+    for (const [args, message] of [
+      [['resnet20-cifar', '--ratio', '3'], /--ratio: "resnet20-cifar" has no such setting/],
+      [['model.safetensors', '--width', '2'], /--width is for a network by name/],
+    ] as const) {
+      const { code, stderr } = await ghostnet(['profile', ...args]);
+      expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
+    }
+    const near = await ghostnet(['profile', 'MobileNet-V2']);
+    expect(near.stderr).toMatch(/did you mean mobilenet_v2, /);
+  });
 
   it('answers a wrong command line with one line, the code USAGE and exit code 2', async () => {
     const cases: [string[], RegExp][] = [

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { profile } from '../../src/analysis/profile.js';
 import { saveModel } from '../../src/formats/model-file.js';
 import { readModelFile } from '../../src/formats/node/model-file.js';
 import { exportOnnx } from '../../src/formats/onnx/export.js';
@@ -153,6 +154,18 @@ describe('ghostnet convert', () => {
     expect(read.graph.nodes.some((node) => node.kind === 'batchNorm')).toBe(false);
     expect(read.graph.meta.preprocessing).toEqual(preprocessing);
     expect(read.graph.meta.labels?.[9]).toBe('class 9');
+  });
+
+  it("folds GhostNetV3's branches to GhostNetV2", { timeout: 60_000 }, async () => {
+    const small = { width: 0.3, classes: 3, inputSize: 32 };
+    const trained = createModel('ghostnetv3-1.0x', small);
+    writeFileSync(at('v3.safetensors'), saveModel(trained, initializeWeights(trained, 1)));
+    const { code } = await ghostnet(['convert', at('v3.safetensors'), at('folded.safetensors'), '--fold']);
+    expect(code).toBe(0);
+    const { graph: folded } = await readModelFile(at('folded.safetensors'));
+    const v2 = createModel('ghostnetv2-1.0x', small);
+    expect(profile(folded).macs).toBe(profile(v2).macs);
+    expect(profile(trained).macs).toBeGreaterThan(profile(v2).macs);
   });
 
   it('says what is wrong', { timeout: 60_000 }, async () => {

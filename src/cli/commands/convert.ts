@@ -43,7 +43,7 @@ export const registerConvert: Register = (program, act) => {
     .option('--dtype <type>', 'how weights are stored: f32 or f16', oneOf(['f32', 'f16']), 'f32')
     .option(
       '--fold',
-      'fold batch norm into the convolutions before: faster in other runtimes, not for training',
+      'fold batch norm and parallel branches (GhostNetV3) into the convolutions: faster, not for training',
     )
     .option('--input <CxHxW>', 'the input’s size, for ONNX files that leave it free', inputShape)
     .option('--preprocessing <file>', 'JSON that says how pictures become the input; kept in the model')
@@ -92,8 +92,10 @@ async function convertCommand(from: string, to: string, options: ConvertOptions)
 }
 
 async function fold(graph: Graph, weights: Weights): Promise<{ graph: Graph; weights: Weights }> {
+  const { foldBranches } = await import('../../passes/fold-branches.js');
   const { foldBatchNorm } = await import('../../passes/fold-batch-norm.js');
-  return foldBatchNorm(graph, weights);
+  const single = foldBranches(graph, weights);
+  return foldBatchNorm(single.graph, single.weights);
 }
 
 async function encode(
@@ -148,7 +150,7 @@ function printConversion(conversion: Conversion): void {
     ['from', from],
     ['to', bold(to)],
     ['network', `${network}, ${nodes} nodes, ${grouped(params)} params`],
-    ['stored as', `${dtype}${folded ? ', batch norm folded' : ''}, ${byteSize(bytes)}`],
+    ['stored as', `${dtype}${folded ? ', folded' : ''}, ${byteSize(bytes)}`],
   ];
   print(
     table(
