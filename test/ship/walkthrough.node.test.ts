@@ -288,7 +288,14 @@ describe('<ghost-classifier>', () => {
       document.querySelector('ghost-classifier')?.setAttribute('src', './nowhere.js'),
     );
     await page.locator('ghost-classifier input').setInputFiles(boat());
-    await expect.poll(() => status.textContent(), { timeout: 20_000 }).toContain('nowhere.js');
+    await expect
+      .poll(() => status.textContent(), { timeout: 20_000 })
+      .toContain('nowhere.js" cannot be loaded');
+    await page.evaluate(() => document.querySelector('ghost-classifier')?.setAttribute('src', './demo.js'));
+    await page.locator('ghost-classifier input').setInputFiles(boat());
+    await expect
+      .poll(() => status.textContent(), { timeout: 20_000 })
+      .toBe('src="./demo.js" is another program; it must name the model.js that "ghostnet build" wrote');
     await page.close();
   });
 });

@@ -22,6 +22,20 @@ const cameraPauseMs = 200;
 
 const percent = (probability: number): string => `${(100 * probability).toFixed(1)} %`;
 
+/** The model.js that `src` names. */
+async function importModel(src: string): Promise<ModelModule> {
+  const wrong = (why: string): Error =>
+    new Error(`src="${src}" ${why}; it must name the model.js that "ghostnet build" wrote`);
+  let module: Partial<ModelModule>;
+  try {
+    module = await import(/* @vite-ignore */ /* webpackIgnore: true */ new URL(src, document.baseURI).href);
+  } catch (error) {
+    throw wrong(`cannot be loaded (${(error as Error).message})`);
+  }
+  if (typeof module.load !== 'function') throw wrong('is another program');
+  return module as ModelModule;
+}
+
 export class GhostClassifier extends HTMLElement {
   static readonly observedAttributes = ['src', 'camera'];
 
@@ -236,9 +250,7 @@ export class GhostClassifier extends HTMLElement {
     if (!src) throw new Error('<ghost-classifier> needs src="./model.js"');
     this.#say('Loading the network …');
     this.#spoken.textContent = 'Loading the network';
-    const module = (await import(
-      /* @vite-ignore */ /* webpackIgnore: true */ new URL(src, document.baseURI).href
-    )) as ModelModule;
+    const module = await importModel(src);
     this.#progress.hidden = false;
     try {
       return await module.load({
