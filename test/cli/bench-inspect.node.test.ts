@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -155,6 +156,29 @@ describe('ghostnet inspect', () => {
 });
 
 describe('Ctrl-C', () => {
+  it('while a peer is installed leaves nothing of it in the cache', async () => {
+    const cache = join(folder, 'interrupted-cache');
+    const env = {
+      GHOSTNET_CACHE: cache,
+      // nobody is there: npm tries again for a while
+      npm_config_registry: 'http://127.0.0.1:9/',
+      npm_config_cache: join(folder, 'npm-cache'),
+    };
+    const { code } = await ghostnet(['bench', 'ghostnet-32', '--against', 'litert', '--rounds', '1'], {
+      env,
+      onStart: (child) => {
+        const timer = setInterval(() => {
+          if (!existsSync(join(cache, 'peers')) || readdirSync(join(cache, 'peers')).length === 0) return;
+          clearInterval(timer);
+          child.kill('SIGINT');
+        }, 20);
+        child.on('close', () => clearInterval(timer));
+      },
+    });
+    expect(code).toBe(130);
+    expect(readdirSync(join(cache, 'peers'))).toEqual([]);
+  });
+
   it('ends a command with 130, quietly', async () => {
     const { code, stdout, stderr } = await ghostnet(['bench', 'ghostnet-32', '--rounds', '1000', '--json'], {
       onStart: (child) => setTimeout(() => child.kill('SIGINT'), 1500),

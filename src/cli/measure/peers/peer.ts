@@ -3,8 +3,8 @@
  * network. The packages are no dependency of this one: they are installed when first asked for, into the user's
  * cache folder, and loaded from there.
  */
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { type ChildProcess, execFile } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -63,15 +63,24 @@ export async function installPeer(
   if (!existsSync(folder)) {
     say(`installing ${specs.join(' ')} into ${folder} (once)`);
     const part = `${folder}.${process.pid}.part`;
+    let npmProcess: ChildProcess | undefined;
+    // Ctrl-C ends this process inside of an await
+    const atExit = (): void => {
+      npmProcess?.kill('SIGKILL');
+      rmSync(part, { recursive: true, force: true, maxRetries: 5 });
+    };
+    process.on('exit', atExit);
     await mkdir(part, { recursive: true });
     try {
       await writeFile(join(part, 'package.json'), '{ "private": true }\n');
       const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
       const flags = ['--no-audit', '--no-fund', '--ignore-scripts', '--loglevel=error'];
-      await promisify(execFile)(npm, ['install', ...flags, ...specs], {
+      const installing = promisify(execFile)(npm, ['install', ...flags, ...specs], {
         cwd: part,
         shell: process.platform === 'win32',
       });
+      npmProcess = installing.child;
+      await installing;
       await rename(part, folder);
     } catch (error) {
       await rm(part, { recursive: true, force: true });
@@ -83,6 +92,8 @@ export async function installPeer(
           { cause: error },
         );
       }
+    } finally {
+      process.off('exit', atExit);
     }
   }
   const require = createRequire(join(folder, 'package.json'));
