@@ -172,10 +172,11 @@ function isQuantized(weights: Weights | QuantizedNetwork): weights is QuantizedN
   return 'filters' in weights;
 }
 
-function describeVariant({ name, compiled }: Variant, weights: number): ShippedVariant {
+function describeVariant({ name, compiled }: Variant, weights: number, sha256: string): ShippedVariant {
   const { relaxed, threads, pages, inputs, outputs } = compiled.manifest;
   return {
     name,
+    sha256,
     relaxed,
     threads,
     weights,
@@ -265,6 +266,14 @@ export async function shipModel(
     weightsFiles.set(description.file, file);
     described.push({ ...description, header, sha256: hex(await sha256(file)) });
   }
+  const modules = new Map(
+    variants.map(({ name, compiled }) => [name, signModule(compiled.wasm, `${id} ${name}`)] as const),
+  );
+  const describedVariants: ShippedVariant[] = [];
+  for (const [i, variant] of variants.entries()) {
+    const hash = hex(await sha256(modules.get(variant.name) as Uint8Array));
+    describedVariants.push(describeVariant(variant, takes[i] as number, hash));
+  }
   const manifest: ShippedManifest = {
     version: 1,
     name: graph.name,
@@ -277,12 +286,9 @@ export async function shipModel(
     preprocessing,
     softmax: nodeMap(graph).get(graph.outputs[0]!)?.kind === 'softmax',
     weights: described,
-    variants: variants.map((variant, i) => describeVariant(variant, takes[i] as number)),
+    variants: describedVariants,
     control: (variants[0] as Variant).compiled.manifest.control,
   };
-  const modules = new Map(
-    variants.map(({ name, compiled }) => [name, signModule(compiled.wasm, `${id} ${name}`)] as const),
-  );
   const files = new Map<string, Uint8Array | string>();
   if (!inlineWeights) {
     for (const [name, wasm] of modules) files.set(`model.${name}.wasm`, wasm);

@@ -169,6 +169,7 @@ export class ModelError extends Error {
     | 'PICTURE_SIZE'
     | 'PICTURE_TAINTED'
     | 'THREADS_FAILED'
+    | 'OUT_OF_MEMORY'
     | 'DISPOSED';
 }
 `;

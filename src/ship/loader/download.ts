@@ -93,8 +93,13 @@ async function readAll(
   return bytes;
 }
 
-const hex = (bytes: ArrayBuffer): string =>
-  [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+/** Whether bytes have this SHA-256; where it cannot be computed (no secure context) they are taken to have it. */
+async function hasHash(bytes: Bytes, sha256: string): Promise<boolean> {
+  const subtle = globalThis.crypto?.subtle;
+  if (!subtle) return true;
+  const digest = new Uint8Array(await subtle.digest('SHA-256', bytes));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('') === sha256;
+}
 
 /** Throws WEIGHTS_DAMAGED where the bytes do not begin as weights do, PAIR_MISMATCH where as those of another build. */
 function checkHeader(weights: ShippedWeights, bytes: Bytes): void {
@@ -119,8 +124,7 @@ export async function checkWeights(weights: ShippedWeights, bytes: Bytes): Promi
       'DOWNLOAD_TORN',
       `the weights have ${bytes.length} bytes, expected ${weights.bytes}`,
     );
-  const subtle = globalThis.crypto?.subtle;
-  if (subtle && hex(await subtle.digest('SHA-256', bytes)) !== weights.sha256)
+  if (!(await hasHash(bytes, weights.sha256)))
     throw new ModelError('WEIGHTS_DAMAGED', 'the weights do not have the right SHA-256; load them again');
 }
 
@@ -172,28 +176,26 @@ export async function downloadWeights(
   return bytes;
 }
 
-/** The compiled module at an address, compiled while it comes in where the platform can. */
+/** A compiled module, with the bytes it was made of unless it was given ready. */
+export interface CompiledFile {
+  readonly module: WebAssembly.Module;
+  readonly bytes?: Bytes;
+}
+
+/** The compiled module at an address. */
 export async function downloadModule(
   url: URL | string,
   signal: AbortSignal | undefined,
-): Promise<WebAssembly.Module> {
+): Promise<CompiledFile> {
   const response = await request(url, signal);
-  const streams =
-    'compileStreaming' in WebAssembly && response.headers.get('Content-Type') === 'application/wasm';
-  return compileModule(
-    async () =>
-      streams ? WebAssembly.compileStreaming(response) : WebAssembly.compile(await response.arrayBuffer()),
-    describe(url),
-  );
+  return compileModule(async () => new Uint8Array(await response.arrayBuffer()), describe(url));
 }
 
 /** Compiles with clear errors: MODULE_DAMAGED, or CSP_FORBIDS_WASM. */
-export async function compileModule(
-  compile: () => Promise<WebAssembly.Module>,
-  what: string,
-): Promise<WebAssembly.Module> {
+export async function compileModule(read: () => Promise<Bytes>, what: string): Promise<CompiledFile> {
   try {
-    return await compile();
+    const bytes = await read();
+    return { module: await WebAssembly.compile(bytes), bytes };
   } catch (cause) {
     if (isAbort(cause)) throw cause;
     const { message } = cause as Error;
@@ -207,14 +209,20 @@ export async function compileModule(
   }
 }
 
-/** Which variant a module is. Throws PAIR_MISMATCH when it is none of this manifest. */
-export function variantOf(module: WebAssembly.Module, manifest: ShippedManifest): ShippedVariant {
+/** Which variant a module is. Throws PAIR_MISMATCH when it is none of this manifest, MODULE_DAMAGED for a wrong SHA-256. */
+export async function variantOf(
+  { module, bytes }: CompiledFile,
+  manifest: ShippedManifest,
+): Promise<ShippedVariant> {
   const [section] = WebAssembly.Module.customSections(module, 'ghostnet');
   const text = section ? String.fromCharCode(...new Uint8Array(section)) : '';
   const variant = manifest.variants.find(({ name }) => text === `${manifest.id} ${name}`);
-  if (variant) return variant;
-  throw new ModelError(
-    'PAIR_MISMATCH',
-    `the module ${section ? 'belongs to another model.js' : 'was not made by "ghostnet build", or its end is missing'}; deploy all files of one build together`,
-  );
+  if (!variant)
+    throw new ModelError(
+      'PAIR_MISMATCH',
+      `the module ${section ? 'belongs to another model.js' : 'was not made by "ghostnet build", or its end is missing'}; deploy all files of one build together`,
+    );
+  if (bytes && !(await hasHash(bytes, variant.sha256)))
+    throw new ModelError('MODULE_DAMAGED', `the module does not have the right SHA-256; load it again`);
+  return variant;
 }

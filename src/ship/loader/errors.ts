@@ -12,6 +12,7 @@ export type ModelErrorCode =
   | 'PICTURE_SIZE'
   | 'PICTURE_TAINTED'
   | 'THREADS_FAILED'
+  | 'OUT_OF_MEMORY'
   | 'DISPOSED';
 
 export class ModelError extends Error {

@@ -8,6 +8,8 @@ import type { Preprocessing } from '../../graph/graph.js';
 export interface ShippedVariant {
   /** `simd`, `relaxed`, `simd-threads` or `relaxed-threads`: part of the file's name, and written in the module. */
   readonly name: string;
+  /** SHA-256 of the module's file in hexadecimal. */
+  readonly sha256: string;
   readonly relaxed: boolean;
   readonly threads: number;
   /** Index of its weights: f32 and f16 have one file for all modules, int8 one for each instruction set. */

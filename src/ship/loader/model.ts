@@ -4,6 +4,7 @@
  */
 import { detectFeatures, mayWait } from '../../runtime/features.js';
 import {
+  type CompiledFile,
   checkWeights,
   compileModule,
   downloadModule,
@@ -22,7 +23,7 @@ import {
 } from './manifest.js';
 import { openPixels, type Picture } from './pixels.js';
 import { type PictureKernels, writeInput } from './preprocess.js';
-import { type EndThread, startThreads } from './threads.js';
+import { startThreads, type Threads } from './threads.js';
 
 export interface Prediction {
   readonly index: number;
@@ -72,14 +73,15 @@ export class Model {
   readonly #exports: Exports;
   readonly #memory: WebAssembly.Memory;
   readonly #mayWait: number;
-  #ends: readonly EndThread[] | undefined;
+  /** Undefined once disposed. */
+  #threads: Threads | undefined;
 
   constructor(
     manifest: ShippedManifest,
     variant: ShippedVariant,
     exports: Exports,
     memory: WebAssembly.Memory,
-    ends: readonly EndThread[],
+    threads: Threads,
   ) {
     this.threads = variant.threads;
     this.relaxed = variant.relaxed;
@@ -87,8 +89,8 @@ export class Model {
     this.#variant = variant;
     this.#exports = exports;
     this.#memory = memory;
-    this.#ends = ends;
-    this.#mayWait = ends.length > 0 && mayWait(new Int32Array(memory.buffer)) ? 1 : 0;
+    this.#threads = threads;
+    this.#mayWait = variant.threads > 1 && mayWait(new Int32Array(memory.buffer)) ? 1 : 0;
   }
 
   /** The best classes of a picture. Throws PICTURE_TYPE, PICTURE_SIZE, PICTURE_TAINTED, DISPOSED. */
@@ -122,12 +124,12 @@ export class Model {
   }
 
   get disposed(): boolean {
-    return !this.#ends;
+    return !this.#threads;
   }
 
   #run(): void {
     const { main0 } = this.#exports;
-    if (this.#ends?.length === 0) {
+    if (this.threads === 1) {
       main0(0, 0);
       return;
     }
@@ -141,22 +143,26 @@ export class Model {
   }
 
   #alive(): void {
-    if (!this.#ends)
-      throw new ModelError('DISPOSED', `${this.#manifest.name} was disposed; load it again to use it`);
+    const { name } = this.#manifest;
+    if (!this.#threads) throw new ModelError('DISPOSED', `${name} was disposed; load it again to use it`);
+    if (!this.#threads.lost()) return;
+    // the others would wait for it for ever
+    this.dispose();
+    throw new ModelError('THREADS_FAILED', `${name}: a thread has ended by itself; load it again`);
   }
 
   /** Ends the threads. Any use afterwards throws DISPOSED. */
   dispose(): void {
-    if (!this.#ends) return;
+    if (!this.#threads) return;
     const words = new Int32Array(this.#memory.buffer);
     const { stop, epoch } = this.#manifest.control;
-    if (this.#ends.length > 0) {
+    if (this.threads > 1) {
       Atomics.store(words, stop >> 2, 1);
       Atomics.add(words, epoch >> 2, 1);
       Atomics.notify(words, epoch >> 2);
     }
-    for (const end of this.#ends) end();
-    this.#ends = undefined;
+    this.#threads.end();
+    this.#threads = undefined;
   }
 }
 
@@ -182,6 +188,17 @@ function placeWeights(
   }
 }
 
+/** Throws THREADS_FAILED where memory cannot be shared, OUT_OF_MEMORY. */
+function reserveMemory({ pages, maximumPages, threads }: ShippedVariant): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: maximumPages, shared: threads > 1 });
+  } catch (cause) {
+    const needed = `${Math.ceil(pages / 16)} MB of memory, which may grow to ${Math.ceil(maximumPages / 16)} MB, cannot be had: ${(cause as Error).message}`;
+    if (threads > 1) throw new ModelError('THREADS_FAILED', `threads: ${needed}`, cause);
+    throw new ModelError('OUT_OF_MEMORY', `${needed}; close other pages, or take a smaller network`, cause);
+  }
+}
+
 async function start(
   manifest: ShippedManifest,
   files: ShippedFiles,
@@ -189,12 +206,11 @@ async function start(
   variant: ShippedVariant,
   weights: Uint8Array,
 ): Promise<Model> {
-  const { pages, maximumPages, threads } = variant;
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: maximumPages, shared: threads > 1 });
+  const memory = reserveMemory(variant);
   const exports = (await WebAssembly.instantiate(module, { env: { memory } })).exports as unknown as Exports;
   placeWeights(weightsOf(manifest, variant), weights, memory, exports.widen);
-  const ends = await startThreads(files, threads, { module, memory, control: manifest.control });
-  return new Model(manifest, variant, exports, memory, ends);
+  const threads = await startThreads(files, variant.threads, { module, memory, control: manifest.control });
+  return new Model(manifest, variant, exports, memory, threads);
 }
 
 function weightsOf({ weights }: ShippedManifest, variant: ShippedVariant): ShippedWeights {
@@ -229,26 +245,27 @@ async function loadModel(
     onProgress?.({ loaded: content.length, total: content.length });
     return content;
   };
-  const moduleOf = async (source: NonNullable<LoadOptions['module']>): Promise<WebAssembly.Module> => {
-    if (source instanceof WebAssembly.Module) return source;
+  const moduleOf = async (source: NonNullable<LoadOptions['module']>): Promise<CompiledFile> => {
+    if (source instanceof WebAssembly.Module) return { module: source };
     if (isAddress(source)) return downloadModule(source, signal);
-    return compileModule(() => WebAssembly.compile(source), 'the given module');
+    return compileModule(async () => toBytes(source), 'the given module');
   };
   if (options.module !== undefined) {
-    const module = await moduleOf(options.module);
-    const variant = variantOf(module, manifest);
-    return start(manifest, files, module, variant, await bytes(variant));
+    const given = await moduleOf(options.module);
+    const variant = await variantOf(given, manifest);
+    return start(manifest, files, given.module, variant, await bytes(variant));
   }
   const contents = new Map<number, Promise<Uint8Array>>();
   let failure: unknown;
   for (const variant of usable(manifest, threads)) {
+    if (failure && variant.threads > 1) continue;
     const source = files.module(variant.name);
     const weights = contents.get(variant.weights) ?? bytes(variant);
     contents.set(variant.weights, weights);
     const module = moduleOf(typeof source === 'string' ? fromBase64(source) : source);
     try {
       const [content, ready] = await Promise.all([weights, module]);
-      return await start(manifest, files, ready, variantOf(ready, manifest), content);
+      return await start(manifest, files, ready.module, await variantOf(ready, manifest), content);
     } catch (error) {
       if (!(error instanceof ModelError) || error.code !== 'THREADS_FAILED') throw error;
       failure = error;
