@@ -4,20 +4,18 @@
  * from `Assets`, which scripts/build.mjs bundles.
  */
 import { type CompileOptions, compile, compileQuantized, pictureMemory } from '../compiler/compile.js';
-import type { CompiledModel, WeightRun } from '../compiler/compiled-model.js';
+import type { CompiledModel } from '../compiler/compiled-model.js';
 import { rangeError } from '../errors.js';
-import { numberToFloat16 } from '../formats/float16.js';
 import { classifierShape, usualPreprocessing } from '../graph/classifier.js';
 import { type Graph, nodeMap, type Preprocessing, type Weights } from '../graph/graph.js';
-import { foldBatchNorm } from '../passes/fold-batch-norm.js';
 import type { QuantizedNetwork } from '../passes/quantize/network.js';
 import {
   headerBytes,
   type ShippedManifest,
   type ShippedVariant,
   type ShippedWeights,
-  type StoredAs,
 } from './loader/manifest.js';
+import { inHalves, storeWeights } from './store-weights.js';
 import { loaderText, threadText, typesText } from './texts.js';
 
 export type ShipPrecision = 'f32' | 'f16' | 'int8';
@@ -27,8 +25,9 @@ export const shipPrecisions: readonly ShipPrecision[] = ['f32', 'f16', 'int8'];
 
 export interface ShipOptions {
   /**
-   * How weights are stored; 16 bits halve the download and are widened when loaded. Default 'f16'; a quantised network is
-   * always 'int8'.
+   * How weights are stored; 16 bits halve the download. Layers that use each weight once keep them so in memory, those of
+   * the others are widened when loaded: answers are those of the rounded weights to the bit. Default 'f16'; a quantised
+   * network is always 'int8'.
    */
   readonly precision?: ShipPrecision;
   /** Everything inside model.js. Default false. */
@@ -71,62 +70,6 @@ function signModule(wasm: Uint8Array, text: string): Uint8Array {
   return Uint8Array.from([...wasm, 0, content.length, ...content]);
 }
 
-/** How a run is stored: what is half as long without loss, or with `halves` in 16 bits. */
-function storedAs(
-  { type }: WeightRun,
-  image: DataView,
-  from: number,
-  bytes: number,
-  halves: boolean,
-): StoredAs {
-  if (type === 'f32') return halves ? 1 : 0;
-  if (type !== 'i16') return 0;
-  for (let i = 0; i < bytes; i += 2) {
-    const value = image.getInt16(from + i, true);
-    if (value !== (value << 24) >> 24) return 0;
-  }
-  return 2;
-}
-
-/** The stored weights without their header, and the runs in which they are stored. */
-function storeWeights(
-  { weights, weightRuns = [] }: CompiledModel,
-  halves: boolean,
-): { bytes: Uint8Array; runs: (readonly [StoredAs, number])[] } {
-  const image = new DataView(weights.buffer, weights.byteOffset, weights.byteLength);
-  const bytes = new Uint8Array(weights.length);
-  const view = new DataView(bytes.buffer);
-  const runs: (readonly [StoredAs, number])[] = [];
-  let from = 0;
-  let to = 0;
-  for (const run of weightRuns) {
-    const { bytes: size } = run;
-    const stored = storedAs(run, image, from, size, halves);
-    runs.push([stored, size]);
-    if (stored === 0) bytes.set(weights.subarray(from, from + size), to);
-    else if (stored === 1)
-      for (let i = 0; i < size; i += 4)
-        view.setUint16(to + i / 2, numberToFloat16(image.getFloat32(from + i, true)), true);
-    else for (let i = 0; i < size; i += 2) view.setInt8(to + i / 2, image.getInt16(from + i, true));
-    from += size;
-    to += stored === 0 ? size : size / 2;
-  }
-  return { bytes: bytes.subarray(0, to), runs };
-}
-
-/** Largest weight that 16 bits hold. */
-const largestHalf = 65504;
-
-function checkHalf(graph: Graph, weights: Weights): void {
-  for (const [name, { data }] of foldBatchNorm(graph, weights).weights)
-    for (const value of data)
-      if (!(Math.abs(value) <= largestHalf))
-        throw rangeError(
-          'FLOAT16_OVERFLOW',
-          `build "${graph.name}": "${name}" holds ${value}, 16 bits hold at most ${largestHalf}; take precision f32`,
-        );
-}
-
 /** Only what the module's kernels do; a model file may ask for more one day. */
 function checkPreprocessing(graph: Graph, preprocessing: Preprocessing): void {
   const known = ['resizeShortSide', 'interpolation', 'keepSize', 'cropRounding', 'mean', 'std'];
@@ -152,17 +95,23 @@ interface Variant {
 function compileVariants(
   graph: Graph,
   weights: Weights | QuantizedNetwork,
+  precision: ShipPrecision,
   threads: number,
 ): readonly Variant[] {
+  const stored = precision === 'f16' && !isQuantized(weights) ? inHalves(graph, weights) : { graph, weights };
   const counts = threads > 1 ? [threads, 1] : [1];
   return counts.flatMap((count) =>
     [true, false].map((relaxed): Variant => {
       const options: CompileOptions = { relaxed, threads: count, pictures: true, narrow: !relaxed };
       return {
         name: `${relaxed ? 'relaxed' : 'simd'}${count > 1 ? '-threads' : ''}`,
-        compiled: isQuantized(weights)
-          ? compileQuantized(weights, options)
-          : compile(graph, weights, { ...options, winograd: false }),
+        compiled: isQuantized(stored.weights)
+          ? compileQuantized(stored.weights, options)
+          : compile(stored.graph, stored.weights, {
+              ...options,
+              winograd: false,
+              halfWeights: precision === 'f16',
+            }),
       };
     }),
   );
@@ -254,8 +203,7 @@ export async function shipModel(
   const { width, height, classes } = classifierShape(graph, 'build');
   const preprocessing = graph.meta.preprocessing ?? usualPreprocessing(height, width);
   checkPreprocessing(graph, preprocessing);
-  if (precision === 'f16' && !isQuantized(weights)) checkHalf(graph, weights);
-  const variants = compileVariants(graph, weights, threads);
+  const variants = compileVariants(graph, weights, precision, threads);
   const { stored, takes } = storeAll(variants, precision);
   const id = hex(await sha256(concatenate(stored.map(({ bytes }) => bytes)))).slice(0, 32);
   const weightsFiles = new Map<string, Uint8Array>();

@@ -118,9 +118,9 @@ function expectRight(answer: Answer & { said?: string[]; error?: string }, threa
 beforeAll(async () => {
   const { graph, weights } = smallClassifier();
   const write = await folderWriter();
-  await write(join(root, 'shipped'), graph, weights, { precision: 'f32', threads: 2 });
-  await write(join(root, 'inline'), graph, weights, { precision: 'f32', inlineWeights: true });
-  expected = await expectedScores(graph, weights);
+  await write(join(root, 'shipped'), graph, weights, { precision: 'f16', threads: 2 });
+  await write(join(root, 'inline'), graph, weights, { precision: 'f16', inlineWeights: true });
+  expected = await expectedScores(graph, weights, true);
   tolerance = 1e-5 * Math.max(...expected.map(Math.abs));
   project('plain');
   browser = await chromium.launch({
@@ -230,7 +230,7 @@ describe('a page', () => {
     const folder = project('neighbours');
     cpSync(join(root, 'plain/model'), join(folder, 'other'), { recursive: true });
     const { graph, weights } = smallClassifier();
-    await (await folderWriter())(join(folder, 'other'), graph, weights, { precision: 'f16' });
+    await (await folderWriter())(join(folder, 'other'), graph, weights, { precision: 'f32' });
     const tab = await browser.newPage();
     await tab.goto(await serve(folder));
     await answerOf(tab);
@@ -262,7 +262,7 @@ describe('a page', () => {
     expect(count()).toBe(1);
     rmSync(join(folder, 'model'), { recursive: true });
     const { graph, weights } = smallClassifier();
-    await (await folderWriter())(join(folder, 'model'), graph, weights, { precision: 'f16' });
+    await (await folderWriter())(join(folder, 'model'), graph, weights, { precision: 'f32' });
     const after = await once();
     expect(count()).toBe(2);
     expect([before, after].map((keys) => (keys as string[]).length)).toEqual([1, 1]);
