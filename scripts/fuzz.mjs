@@ -23,11 +23,21 @@ function vitest(file, env) {
 
 let parsed;
 try {
-  const number = { type: 'string' };
-  parsed = parseArgs({ allowPositionals: true, options: { from: number, count: number, out: number } });
+  const text = { type: 'string' };
+  const help = { type: 'boolean', short: 'h' };
+  parsed = parseArgs({ allowPositionals: true, options: { from: text, count: text, out: text, help } });
 } catch (error) {
-  console.error(`${error.message}\n${usage}`);
+  console.error(`${error.message.replace(/\. .*/s, '')}\nusage: ${usage}`);
   process.exit(2);
+}
+if (parsed.values.help) {
+  console.log(`${usage}
+
+readers   26,000 damaged files to every reader
+graphs    random graphs in every mode and in onnxruntime-node: N of them (2,000) from SEED (0) on;
+          counts are kept in FILE, and a run that was stopped goes on from there
+neither   both; docs/trust.md says what is compared`);
+  process.exit(0);
 }
 const [name, seed] = parsed.positionals;
 const { from = '0', count = '2000', out = '' } = parsed.values;

@@ -4,7 +4,7 @@
  * kept in that file after every twenty graphs, and a file that is there is gone on with. In the suite it runs on the
  * first 100 graphs in onnxruntime-node and one mode of ours.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Peer } from './differential.js';
 import { fuzzGraph } from './fuzz-graph.js';
@@ -40,6 +40,12 @@ function begin(): Outcome {
   return { command, engine, from, next: from, seconds: 0, tally: emptyTally() };
 }
 
+function save(outcome: Outcome): void {
+  if (out === '') return;
+  writeFileSync(`${out}.tmp`, `${JSON.stringify(outcome, null, 1)}\n`);
+  renameSync(`${out}.tmp`, out);
+}
+
 async function findPeers(): Promise<readonly Peer[]> {
   try {
     return [await onnxruntimePeer()];
@@ -55,6 +61,8 @@ describe('random graphs in onnxruntime-node', () => {
     if (!long && peers.length === 0) return context.skip('onnxruntime-node cannot be installed');
     const modesOf = (seed: number) => (long ? longModes(seed) : allModes.slice(0, 1));
     const outcome = begin();
+    // a file that cannot be written is found out now, not after an hour
+    save(outcome);
     const reports: string[] = [];
     while (outcome.next < from + graphs) {
       const started = performance.now();
@@ -65,11 +73,10 @@ describe('random graphs in onnxruntime-node', () => {
         reports.push(report);
         if (long) console.error(report);
       }
-      if (out !== '' && (outcome.next % perSave === 0 || outcome.next === from + graphs))
-        writeFileSync(out, `${JSON.stringify(outcome, null, 1)}\n`);
-      if (long && outcome.next % 100 === 0)
+      if (outcome.next % perSave === 0 || outcome.next === from + graphs) save(outcome);
+      if (long && outcome.next % perSave === 0)
         console.log(
-          `${outcome.next} graphs, ${outcome.tally.found.length} failures, ${outcome.seconds.toFixed(0)} s`,
+          `${outcome.next - from} graphs, ${outcome.tally.found.length} failures, ${outcome.seconds.toFixed(0)} s`,
         );
     }
     expect(reports.join('\n\n')).toBe('');
