@@ -5,7 +5,9 @@
 import { compile, compileQuantized } from '../../src/compiler/compile.js';
 import type { CompiledModel } from '../../src/compiler/compiled-model.js';
 import { errorCode } from '../../src/errors.js';
-import type { Tensor, Weights } from '../../src/graph/graph.js';
+import { float16ToNumber, numberToFloat16 } from '../../src/formats/float16.js';
+import type { Graph, Tensor, Weights } from '../../src/graph/graph.js';
+import { foldBatchNorm } from '../../src/passes/fold-batch-norm.js';
 import type { QuantizedNetwork } from '../../src/passes/quantize/network.js';
 import { runQuantizedReference } from '../../src/reference/quantized.js';
 import { runReference } from '../../src/reference/run.js';
@@ -97,6 +99,16 @@ function bitDifference(actual: Outputs, expected: Outputs): string | undefined {
   return undefined;
 }
 
+/** Batch norm folded, and every parameter rounded to 16 bits. */
+function inHalves(graph: Graph, weights: Weights): { readonly graph: Graph; readonly weights: Weights } {
+  const folded = foldBatchNorm(graph, weights);
+  const rounded = [...folded.weights].map(([name, { shape, data }]): [string, Tensor] => [
+    name,
+    { shape, data: data.map((value) => float16ToNumber(numberToFloat16(value))) },
+  ]);
+  return { graph: folded.graph, weights: new Map(rounded) };
+}
+
 function message(error: unknown): string {
   return `throws ${(error as Error).stack ?? error}`;
 }
@@ -140,6 +152,17 @@ export async function judge(
     try {
       const { relaxed, narrow, winograd, threads, checked } = mode;
       const options = { batch, relaxed, narrow, winograd, threads, checked, check: true };
+      if (mode.halves) {
+        const half = inHalves(graph, weights);
+        const compiled = compile(half.graph, half.weights, { ...options, halfWeights: true });
+        const plain = compile(half.graph, half.weights, options);
+        const what = bitDifference(await runTwice(compiled, inputs), await runTwice(plain, inputs));
+        if (compiled.weights.length < plain.weights.length) kernels.add('half weights');
+        for (const { kernel } of compiled.manifest.steps) kernels.add(kernel);
+        ran.push(mode.name);
+        if (what !== undefined) failures.push({ mode: mode.name, what });
+        continue;
+      }
       const compiled =
         mode.precision === 'int8' && quantized
           ? compileQuantized(quantized, options)

@@ -45,6 +45,8 @@ describe('random graphs in every mode', () => {
   it('meet every kind of node, and int8 where they can', () => {
     expect(nodeKinds.filter((kind) => !tally.ops[kind])).toEqual([]);
     expect(tally.modes['int8 simd']).toBeGreaterThan((graphs * 2) / 3);
+    // of the third that is run with half weights, those that have a layer for them
+    expect(tally.kernels['half weights']).toBeGreaterThan(5);
   });
 });
 

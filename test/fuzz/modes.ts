@@ -11,6 +11,8 @@ export interface Mode {
   readonly narrow: boolean;
   readonly winograd: boolean;
   readonly threads: number;
+  /** Weights that are f16 numbers, kept so where the compiler does that; has the bits of the same weights in f32. */
+  readonly halves: boolean;
   /** Every load and store checked against the memory plan. */
   readonly checked: boolean;
   /** Modes with the same family give the same bits. */
@@ -27,6 +29,7 @@ interface Choice {
   readonly narrow?: boolean;
   readonly winograd?: boolean;
   readonly threads?: number;
+  readonly halves?: boolean;
   readonly checked?: boolean;
 }
 
@@ -38,6 +41,7 @@ export function mode(choice: Choice): Mode {
     narrow = false,
     winograd = true,
     threads = 1,
+    halves = false,
     checked = false,
   } = choice;
   const name = [
@@ -45,6 +49,7 @@ export function mode(choice: Choice): Mode {
     ...(narrow ? ['narrow tiles'] : []),
     ...(winograd ? [] : ['no winograd']),
     ...(threads > 1 ? [`${threads} threads`] : []),
+    ...(halves ? ['half weights'] : []),
     ...(checked ? ['checked'] : []),
   ].join(', ');
   // integers are the same whatever the instructions; fusion and Winograd round floats in other ways
@@ -52,7 +57,7 @@ export function mode(choice: Choice): Mode {
   const missing =
     (relaxed && !features.relaxed ? 'no relaxed SIMD in this engine' : '') ||
     (threads > 1 ? features.threads.reason : '');
-  return { name, precision, relaxed, narrow, winograd, threads, checked, family, missing };
+  return { name, precision, relaxed, narrow, winograd, threads, halves, checked, family, missing };
 }
 
 /** Every mode; one thread before several in each family. */
@@ -69,6 +74,10 @@ export const allModes: readonly Mode[] = [
   mode({ relaxed: true, threads: 4 }),
   mode({ checked: true }),
   mode({ checked: true, threads: 3 }),
+  mode({ halves: true }),
+  mode({ halves: true, relaxed: true }),
+  mode({ halves: true, checked: true }),
+  mode({ halves: true, threads: 3 }),
   mode({ precision: 'int8' }),
   mode({ precision: 'int8', threads: 2 }),
   mode({ precision: 'int8', threads: 4 }),
@@ -96,8 +105,8 @@ export function longModes(seed: number): readonly Mode[] {
   return modesOf(seed, 2);
 }
 
-/** Modes of the short form: those of one thread, for every third graph one with several, and every third is checked. */
+/** Modes of the short form: those of one thread, for every third graph one with several, and every third is checked and has half weights. */
 export function shortModes(seed: number): readonly Mode[] {
   if (seed % 3 === 0) return modesOf(seed / 3, 1);
-  return modesOf(seed, 0).filter(({ checked }) => !checked);
+  return modesOf(seed, 0).filter(({ checked, halves }) => !checked && !halves);
 }
