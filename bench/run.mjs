@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: the whole table of docs/benchmarks.md, one measurement after the other, on this Node, on a newer one
  * and in Chromium, then the document. Takes about twenty minutes on a machine that does nothing else. A part of it, each with
- * `--help`: node bench/networks.mjs, threads.mjs, chains.mjs, footprint.mjs, sweeps.mjs, chromium.mjs, training.mjs.
+ * `--help`: node bench/networks.mjs, threads.mjs, chains.mjs, footprint.mjs, shipped.mjs, sweeps.mjs, chromium.mjs, training.mjs.
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,8 @@ const run = (program, script, ...options) => {
 const newer = findNewerNode();
 if (!newer.path) console.warn(`only this Node: ${newer.reason}`);
 for (const program of [process.execPath, newer.path].filter(Boolean))
-  for (const script of ['threads.mjs', 'networks.mjs', 'chains.mjs', 'footprint.mjs']) run(program, script);
+  for (const script of ['threads.mjs', 'networks.mjs', 'chains.mjs', 'footprint.mjs', 'shipped.mjs'])
+    run(program, script);
 run(newer.path ?? process.execPath, 'sweeps.mjs');
 run(process.execPath, 'chromium.mjs');
 for (const program of [process.execPath, newer.path].filter(Boolean)) run(program, 'training.mjs');
