@@ -284,6 +284,19 @@ describe('<ghost-classifier>', () => {
     await page.locator('ghost-classifier input').setInputFiles(boat());
     await first(page).waitFor();
     expect(await status.textContent()).toMatch(/ ms, on this device$/);
+    // a network that was disposed of, as one is that lost a thread, is loaded anew
+    const answers = await page.evaluate(async () => {
+      interface Classifier extends Element {
+        load(): Promise<{ dispose(): void }>;
+        classify(picture: OffscreenCanvas): Promise<unknown[] | undefined>;
+      }
+      const classifier = document.querySelector('ghost-classifier') as Classifier;
+      (await classifier.load()).dispose();
+      const canvas = new OffscreenCanvas(40, 40);
+      canvas.getContext('2d')?.fillRect(5, 5, 20, 20);
+      return (await classifier.classify(canvas))?.length;
+    });
+    expect(answers).toBe(3);
     await page.evaluate(() =>
       document.querySelector('ghost-classifier')?.setAttribute('src', './nowhere.js'),
     );

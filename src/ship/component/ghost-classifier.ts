@@ -131,11 +131,20 @@ export class GhostClassifier extends HTMLElement {
     return this.#model;
   }
 
+  /** The network, loaded anew where it was disposed of: by the page, or because one of its threads had ended. */
+  async #usable(): Promise<LoadedModel> {
+    const loading = this.load();
+    const model = await loading;
+    if (!model.disposed) return model;
+    if (this.#model === loading) this.#model = undefined;
+    return this.load();
+  }
+
   /** Classifies and shows a picture. Resolves to the predictions, or to undefined when that failed. */
   async classify(picture: Shown): Promise<Prediction[] | undefined> {
     const turn = ++this.#turn;
     try {
-      const model = await this.load();
+      const model = await this.#usable();
       const started = performance.now();
       const top = Math.max(Math.trunc(Number(this.getAttribute('top'))), 0) || 3;
       const predictions = await model.classify(picture as Blob, { top });
