@@ -41,6 +41,7 @@ function trainingOptions(options: TrainerOptions, threads: number, relaxed: bool
     average: options.ema !== undefined,
     recompute: options.recompute ?? false,
     checked: options.checked ?? false,
+    trial: options.trial,
   };
 }
 

@@ -1,5 +1,6 @@
 /** What a trainer is told and what it tells: options, a step's input and result, its state. Types and defaults only. */
 import type { Loss } from '../autodiff/nodes.js';
+import type { TrainingTrial } from '../compiler/training/assemble.js';
 import type { OptimizerRule } from '../compiler/training/kernels/optimizer.js';
 import type { Tensor, Weights } from '../graph/graph.js';
 
@@ -41,6 +42,8 @@ export interface TrainerOptions {
   readonly seed?: number;
   /** Fused multiply-add of relaxed SIMD. Default: when the engine has it. */
   readonly relaxed?: boolean;
+  /** @internal For tests of the threads' order. */
+  readonly trial?: TrainingTrial;
 }
 
 export interface StepInput {

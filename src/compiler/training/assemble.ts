@@ -2,6 +2,7 @@
  * Steps to a module: one function for each distinct kernel, and for every thread a main function that calls them with
  * its images' addresses. Threads meet at a counter that only grows.
  */
+import { emitDelay, seedDelays } from '../delays.js';
 import { FunctionBuilder } from '../emitter/function.js';
 import { ModuleBuilder } from '../emitter/module.js';
 import { Guard, placeOf, type Region } from '../guard.js';
@@ -59,6 +60,15 @@ export interface AssembleOptions {
   readonly profile?: ThreadShare;
   /** Check every load and store: a step may touch its maps, of its thread's images, and what lies below the maps. */
   readonly checked?: { readonly batch: number; readonly mapsStart: number } | undefined;
+  readonly trial?: TrainingTrial | undefined;
+}
+
+/** For tests of the threads' order (delays.ts): none of it belongs into a trainer that is used. */
+export interface TrainingTrial {
+  /** Threads wait a random time before every segment and meeting and between programs; the seed of these times. */
+  readonly delays?: number;
+  /** Leaves out the meeting of this number, from 0, of a training step: a mistake that tests must notice. */
+  readonly omitMeeting?: number;
 }
 
 /** What the mode word says: a whole step, inference, or a forward pass that only updates the running statistics. */
@@ -73,10 +83,19 @@ function takesPart(step: Step, mode: keyof typeof modes): boolean {
 
 /** The module's bytes. Exports `main<t>(base, mayWait)`, which runs the program that the mode word names. */
 export function assemble(steps: readonly Step[], options: AssembleOptions): Uint8Array {
-  const { isa, shares, pages, profile } = options;
+  const { isa, shares, pages, profile, trial = {} } = options;
   const module = new ModuleBuilder();
   const threads = shares.length;
   const barrier = threads > 1 ? module.add(emitBarrier()) : -1;
+  const delay = trial.delays === undefined ? -1 : module.add(emitDelay());
+  /** A function that makes the thread wait at random, from its own seed. */
+  const lingering = (f: FunctionBuilder, thread: number): (() => void) => {
+    const { delays: seed } = trial;
+    if (seed === undefined) return () => {};
+    const state = f.local('i32');
+    seedDelays(f, { seed, thread, base: 0, state });
+    return () => void f.get(state).call(delay).set(state);
+  };
   const indexOf = (step: Step, share: ThreadShare): number | undefined => {
     const kernel = step.kernel(share);
     return kernel && module.once(kernel.key, () => kernel.emit(isa));
@@ -97,9 +116,12 @@ export function assemble(steps: readonly Step[], options: AssembleOptions): Uint
     };
   const program = (mode: keyof typeof modes, share: ThreadShare): number => {
     const f = new FunctionBuilder(['i32', 'i32']);
-    let meetings = 0;
+    let [meetings, asked] = [0, 0];
+    const linger = lingering(f, share.thread);
     const meet = (): void => {
       if (threads === 1) return;
+      linger();
+      if (mode === 'train' && asked++ === trial.omitMeeting) return;
       meetings++;
       f.get(0)
         .i32Const(meetings * threads)
@@ -110,6 +132,7 @@ export function assemble(steps: readonly Step[], options: AssembleOptions): Uint
     const chunk = f.local('i32');
     for (const segment of segmentsOf(steps.filter((step) => takesPart(step, mode)))) {
       if (segment.barrier) meet();
+      linger();
       emitSegment(f, segment, share, chunk, indexOf, guardOf(f, share));
     }
     meet();
@@ -127,12 +150,14 @@ export function assemble(steps: readonly Step[], options: AssembleOptions): Uint
       // once: after the last meeting the caller may name the next run's program, while this thread is still in here
       const named = f.local('i32');
       f.i32Const(control.mode).mem('i32Load').set(named);
+      const linger = lingering(f, share.thread);
       for (const mode of ['train', 'evaluate', 'statistics'] as const) {
         const index = program(mode, share);
         f.get(named)
           .i32Const(modes[mode])
           .op('i32Eq')
           .if(() => f.get(0).get(1).call(index));
+        linger();
       }
       module.add(f, `main${share.thread}`);
     }

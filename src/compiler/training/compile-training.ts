@@ -7,7 +7,7 @@ import type { Loss } from '../../autodiff/nodes.js';
 import { EnvironmentError, rangeError } from '../../errors.js';
 import type { Graph } from '../../graph/graph.js';
 import type { Isa } from '../kernels/kernel.js';
-import { assemble, control } from './assemble.js';
+import { assemble, control, type TrainingTrial } from './assemble.js';
 import type { Block, LoweringContext, ParameterSlot, Step, ThreadShare } from './context.js';
 import { emitFiniteCheck, hyper } from './kernels/optimizer.js';
 import { beginLowering, lowerTraining } from './lower.js';
@@ -26,6 +26,7 @@ export interface TrainingOptions extends UpdateOptions {
   readonly recompute: boolean;
   /** Check every load and store against the memory plan (guard.ts). */
   readonly checked: boolean;
+  readonly trial?: TrainingTrial | undefined;
 }
 
 /** Bytes of the parts of the plan. */
@@ -192,6 +193,7 @@ export function compileTraining(graph: Graph, options: TrainingOptions): Compile
         shares: context.shares,
         pages,
         checked: options.checked ? { batch, mapsStart } : undefined,
+        trial: options.trial,
       }),
     profileModule: () => assemble(steps, { isa, shares: context.shares, pages, profile: whole }),
     steps,
