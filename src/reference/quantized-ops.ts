@@ -129,7 +129,7 @@ export function filterForward(
       return;
     }
     data[index] = narrow
-      ? narrowed(sum, narrow.shift, narrow.factors[o] as number, point)
+      ? narrowed(sum, narrow, o, point)
       : finish(scaled(sum, o, index, epilogue, residual), hard, epilogue.post[o] as number, point);
   });
   return { ...size, data };
@@ -182,8 +182,7 @@ export function productForward(a: Steps, b: Steps, epilogue: Epilogue, hard: Har
     const other = b.data[isGate ? c : index] as number;
     const product = (q + (epilogue.bias[c] as number)) * (other + (epilogue.offset[c] as number));
     const { narrow } = epilogue;
-    if (narrow)
-      return narrowed(product, narrow.shift, narrow.factors[c] as number, epilogue.zeroPoint[c] as number);
+    if (narrow) return narrowed(product, narrow, c, epilogue.zeroPoint[c] as number);
     const v = f32(product * (epilogue.multiplier[c] as number));
     return finish(v, hard, epilogue.post[c] as number, epilogue.zeroPoint[c] as number);
   });

@@ -9,6 +9,7 @@ import type { OpCase } from '../op-cases/op-case.js';
 import {
   chance,
   channelsFor,
+  hardLayer,
   type Limits,
   pick,
   type Step,
@@ -82,22 +83,28 @@ const allSteps: readonly (readonly [Step, number])[] = [
   [dense3x3, 1.5],
 ];
 
-/** The graph of this seed (a whole number from 0), with its batch size 1..3. */
-export function fuzzGraph(seed: number): OpCase {
-  const random = new Random(Math.imul(seed + 1, 0x9e3779b1) ^ 0x5bd1e995);
+const hardSteps: readonly (readonly [Step, number])[] = [...allSteps, [hardLayer, 25]];
+
+/**
+ * The graph of this seed (a whole number from 0), with its batch size 1..3. `hard`: another graph, with many hard
+ * activations behind layers, and inputs that may reach their ends.
+ */
+export function fuzzGraph(seed: number, hard = false): OpCase {
+  const random = new Random(Math.imul(seed + 1, 0x9e3779b1) ^ (hard ? 0x27d4eb2f : 0x5bd1e995));
+  const choices = hard ? hardSteps : allSteps;
   const large = seed % 4 === 3;
   const limits = large ? largeLimits : smallLimits;
-  const name = `fuzz graph ${seed}`;
+  const name = `${hard ? 'hard' : 'fuzz'} graph ${seed}`;
   const g = new GraphBuilder(name);
   const side = (): number => (large ? 8 + random.below(25) : 1 + random.below(17));
   const nodes = [g.input('x', [channelsFor(random, limits), side(), side()])];
   const wanted = 2 + random.below(large ? 8 : 14);
-  const total = allSteps.reduce((sum, [, weight]) => sum + weight, 0);
+  const total = choices.reduce((sum, [, weight]) => sum + weight, 0);
   for (let attempt = 0; nodes.length <= wanted && attempt < 200; attempt++) {
     // mostly the newest value; sometimes any earlier one: fan-out
     const x = chance(random, 0.7) ? (nodes.at(-1) as string) : pick(random, nodes);
     let ticket = random.uniform() * total;
-    const [step] = allSteps.find(([, weight]) => {
+    const [step] = choices.find(([, weight]) => {
       ticket -= weight;
       return ticket < 0;
     }) as readonly [Step, number];
@@ -109,5 +116,6 @@ export function fuzzGraph(seed: number): OpCase {
   const outputs = new Set([nodes.at(-1) as string]);
   while (chance(random, 0.35)) outputs.add(pick(random, nodes.slice(1)));
   const batch = pick(random, [1, 1, 2, 3]);
-  return { name, graph: g.build([...outputs]), batch, seed, inputScale: 1 };
+  const inputScale = hard ? pick(random, [1, 4, 20]) : 1;
+  return { name, graph: g.build([...outputs]), batch, seed, inputScale };
 }

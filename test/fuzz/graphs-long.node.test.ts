@@ -1,6 +1,7 @@
 /**
  * The long form of the differential fuzzer, started by `npm run fuzz -- graphs`: many graphs in all modes and in
- * onnxruntime-node. GHOSTNET_FUZZ_FROM and GHOSTNET_FUZZ_GRAPHS choose the seeds; with GHOSTNET_FUZZ_OUT the counts are
+ * onnxruntime-node. GHOSTNET_FUZZ_FROM and GHOSTNET_FUZZ_GRAPHS choose the seeds, GHOSTNET_FUZZ_HARD=1 the graphs with
+ * many hard activations; with GHOSTNET_FUZZ_OUT the counts are
  * kept in that file after every twenty graphs, and a file that is there is gone on with. In the suite it runs on the
  * first 100 graphs in onnxruntime-node and one mode of ours.
  */
@@ -16,6 +17,7 @@ const asked = process.env['GHOSTNET_FUZZ_GRAPHS'];
 const long = asked !== undefined || process.env['GHOSTNET_LONG'] === '1';
 const graphs = Number(asked ?? (long ? 2000 : 100));
 const from = Number(process.env['GHOSTNET_FUZZ_FROM'] ?? 0);
+const hard = process.env['GHOSTNET_FUZZ_HARD'] === '1';
 const out = process.env['GHOSTNET_FUZZ_OUT'] ?? '';
 const perSave = 20;
 
@@ -34,9 +36,11 @@ function begin(): Outcome {
   const engine = `Node ${process.versions.node}, V8 ${process.versions.v8}, ${process.platform} ${process.arch}`;
   if (out !== '' && existsSync(out)) {
     const earlier = JSON.parse(readFileSync(out, 'utf8')) as Outcome;
-    if (earlier.engine === engine && earlier.from === from) return earlier;
+    if (earlier.engine === engine && earlier.from === from && earlier.command.includes('--hard') === hard)
+      return earlier;
   }
-  const command = `npm run fuzz -- graphs${from > 0 ? ` --from ${from}` : ''} --count ${graphs}`;
+  const options = `${hard ? ' --hard' : ''}${from > 0 ? ` --from ${from}` : ''}`;
+  const command = `npm run fuzz -- graphs${options} --count ${graphs}`;
   return { command, engine, from, next: from, seconds: 0, tally: emptyTally() };
 }
 
@@ -66,7 +70,7 @@ describe('random graphs in onnxruntime-node', () => {
     const reports: string[] = [];
     while (outcome.next < from + graphs) {
       const started = performance.now();
-      const report = await hunt(outcome.tally, fuzzGraph(outcome.next), modesOf(outcome.next), peers);
+      const report = await hunt(outcome.tally, fuzzGraph(outcome.next, hard), modesOf(outcome.next), peers);
       outcome.seconds += (performance.now() - started) / 1000;
       outcome.next++;
       if (report !== undefined) {

@@ -1,5 +1,5 @@
 /**
- * The short form of the differential fuzzer: 100 random graphs in every mode that this place can run, against the
+ * The short form of the differential fuzzer: 130 random graphs in every mode that this place can run, against the
  * reference and each other; a failing graph is made small and printed with its seed. Kept graphs are replayed always.
  * The long form, with onnxruntime, is `npm run fuzz` (graphs-long.node.test.ts).
  */
@@ -12,6 +12,7 @@ import kept from './kept.json' with { type: 'json' };
 import { allModes, shortModes } from './modes.js';
 
 const graphs = 100;
+const hardGraphs = 30;
 /** Graphs per test, so that a failure says which, and no test runs long. */
 const perTest = 10;
 
@@ -38,6 +39,14 @@ describe('random graphs in every mode', () => {
     it(`seeds ${first} to ${first + perTest - 1}`, async () => {
       for (let seed = first; seed < first + perTest; seed++) {
         const report = await hunt(tally, fuzzGraph(seed), shortModes(seed));
+        if (report !== undefined) expect.fail(report);
+      }
+    });
+
+  for (let first = 0; first < hardGraphs; first += perTest)
+    it(`with hard activations, seeds ${first} to ${first + perTest - 1}`, async () => {
+      for (let seed = first; seed < first + perTest; seed++) {
+        const report = await hunt(tally, fuzzGraph(seed, true), shortModes(seed));
         if (report !== undefined) expect.fail(report);
       }
     });

@@ -293,6 +293,16 @@ const linear: Step = ({ g, random, name, x, shape, limits }) =>
     ? g.linear(name, x, { outFeatures: channelsFor(random, limits), bias: chance(random, 0.6) })
     : undefined;
 
+/** A layer with a filter, with or without batch norm, and a hard activation. */
+export const hardLayer: Step = (scene) => {
+  const { g, random, name } = scene;
+  const layer = pick(random, [convolution, pointwise, pointwise, depthwise, linear]);
+  let y = layer({ ...scene, name: `${name}.layer` });
+  if (y === undefined) return undefined;
+  if (chance(random, 0.5)) y = g.batchNorm(`${name}.bn`, y);
+  return g.activation(name, y, pick(random, ['hardSwish', 'hardSwish', 'hardSigmoid']));
+};
+
 const softmax: Step = ({ g, name, x }) => g.softmax(name, x);
 
 const nothing: Step = ({ g, random, name, x }) =>

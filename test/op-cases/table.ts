@@ -2,6 +2,7 @@
 import { convolutionCases } from './convolution-cases.js';
 import { ghostCases } from './ghost-cases.js';
 import { groupedCases } from './grouped-cases.js';
+import { hardCases } from './hard-cases.js';
 import { mapCases } from './map-cases.js';
 import type { OpCase } from './op-case.js';
 import { windowCases } from './window-cases.js';
@@ -14,4 +15,5 @@ export const opCases: readonly OpCase[] = [
   ...windowCases,
   ...ghostCases,
   ...winogradCases,
+  ...hardCases,
 ];

@@ -90,6 +90,7 @@ export const simd = {
   i16x8Shl: 0x8b,
   i16x8ShrS: 0x8c,
   i16x8Add: 0x8e,
+  i16x8AddSatS: 0x8f,
   i16x8Mul: 0x95,
   i16x8MinS: 0x96,
   i16x8MaxS: 0x98,

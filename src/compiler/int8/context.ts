@@ -59,8 +59,14 @@ export class Int8Context extends LoweringContext {
   /** What a kernel must know of rounding in 16 bits; null where it rounds floats. */
   narrow({ narrow, zeroPoint }: Epilogue): NarrowSpec | null {
     if (!narrow) return null;
-    const { shift, eighths } = narrow;
-    return { shift, zeroPoint: zeroPoint.some((point) => point !== 0), eighths: eighths !== undefined };
+    const { shift, eighths, hard } = narrow;
+    return {
+      shift,
+      zeroPoint: zeroPoint.some((point) => point !== 0),
+      eighths: eighths !== undefined,
+      hard: hard?.activation ?? null,
+      gateShift: hard?.gateShift ?? 0,
+    };
   }
 
   /** The view for a matrix kernel: no two channels at one place, few lanes without a channel. */

@@ -6,15 +6,24 @@
  *   v = hard-swish or hard-sigmoid of v, times post, where the operation has one
  *   q = clamp(roundHalfToEven(v) + zeroPoint, 0, 127)
  *
- * ReLU is the clamp at a zero point of 0. Convolutions with neither residual nor hard activation round in 16 bits
- * instead (narrow.ts). All steps are plain IEEE operations, so every engine gives the same bits.
+ * ReLU is the clamp at a zero point of 0. Convolutions round in 16 bits instead where they can (narrow.ts,
+ * narrow-hard.ts), but for those that have both a residual and a hard activation. All steps are plain IEEE operations, so every engine gives the same bits.
  */
 import { rangeError } from '../../errors.js';
 import type { Weights } from '../../graph/graph.js';
 import type { ActivationName } from '../../graph/nodes.js';
 import { batchNormAffine } from '../fold-batch-norm.js';
 import type { Operation } from '../fuse.js';
-import { chainNarrowing, type Narrow, narrowing, productNarrowing, residualNarrowing } from './narrow.js';
+import {
+  chainNarrowing,
+  type FilterUnits,
+  type Narrow,
+  narrowing,
+  plainUnits,
+  productNarrowing,
+  residualNarrowing,
+} from './narrow.js';
+import { hardNarrowing, hardUnits } from './narrow-hard.js';
 import type { ChannelScales, QuantizedFilter } from './network.js';
 import { levels } from './network.js';
 
@@ -119,15 +128,44 @@ export function filterEpilogue(
     result.post[o] = post;
     result.zeroPoint[o] = scaling.out?.zeroPoint[o] ?? 0;
   }
-  if (!scaling.out || hardOf(scaling.activation)) return result;
-  const narrow = scaling.residual
-    ? residualNarrowing(result.multiplier, sums, result.residual, result.zeroPoint)
-    : narrowing(result.multiplier, sums);
+  return scaling.out ? narrowFilter(result, sums, scaling, scaling.out) : result;
+}
+
+/** The same in 16 bits where they do; `sums` are the largest magnitudes of the sums. */
+function narrowFilter(
+  epilogue: Epilogue,
+  sums: Float64Array,
+  { activation, residual }: Scaling,
+  { scale }: ChannelScales,
+): Epilogue {
+  const { multiplier } = epilogue;
+  const hard = hardOf(activation);
+  if (hard && residual) return epilogue;
+  // the 3 of (x + 3) / 6
+  const lifts = multiplier.map((value) => (hard === 'hardSigmoid' ? Math.round(3 / value) : 0));
+  const lifted = sums.map((sum, o) => sum + (lifts[o] as number));
+  if (!lifted.every((sum) => sum < 2 ** 30)) return epilogue;
+  const narrow = hard
+    ? hardNarrowing(hard, multiplier, scale, lifted)
+    : residual
+      ? residualNarrowing(multiplier, sums, epilogue.residual, epilogue.zeroPoint)
+      : narrowing(multiplier, sums);
+  if (!narrow) return epilogue;
   // half a unit of what the shift cuts off, so that it rounds
-  if (narrow)
-    for (let o = 0; o < channels; o++)
-      result.bias[o] = (result.bias[o] as number) + ((1 << narrow.shift) >> 1);
-  return { ...result, narrow };
+  const half = (1 << narrow.shift) >> 1;
+  return { ...epilogue, bias: epilogue.bias.map((value, o) => value + (lifts[o] as number) + half), narrow };
+}
+
+/** Units of a filter's sums by the scales of its outputs; undefined where floats are rounded. */
+export function filterUnits(
+  activation: ActivationName | null,
+  scales: Float32Array,
+  hasResidual: boolean,
+): FilterUnits | undefined {
+  const hard = hardOf(activation);
+  if (hard) return hasResidual ? undefined : hardUnits(hard, scales);
+  // with a residual, sums count in eighths
+  return plainUnits(Float64Array.from(scales, (scale) => (hasResidual ? scale / 8 : scale)));
 }
 
 /** Whether sums become steps with nothing else added and no activation but a clamp. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { leastScale, reachOf, wholeFactors } from './filter-scales.js';
-import { narrowShift } from './narrow.js';
+import { narrowShift, plainUnits } from './narrow.js';
 
 const scaleTo = (weights: Float64Array, scale: number): number[] =>
   Array.from(weights, (w) => Math.round(w / scale));
@@ -32,7 +32,7 @@ describe('scales of filters', () => {
   it('give whole factors, at least what saturation needs', () => {
     const steps = [0.05, 0.05, 0.05];
     const least = Float32Array.of(0.05 / 130.3, 0.05 / 977.7, 0.05 / 1e6);
-    const scales = wholeFactors(least, steps, Float64Array.of(6, 2, 0.1));
+    const scales = wholeFactors(least, plainUnits(Float64Array.from(steps)), Float64Array.of(6, 2, 0.1));
     const shift =
       narrowShift(scales.map((scale, o) => scale / (steps[o] as number))) ?? expect.fail('no shift');
     scales.forEach((scale, o) => {

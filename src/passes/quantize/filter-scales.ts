@@ -3,7 +3,7 @@
  * 16 bits that engines add in fastest, and such that rounding (narrow.ts) has whole factors.
  */
 
-import { narrowShift, safeFactor } from './narrow.js';
+import { type FilterUnits, narrowShift } from './narrow.js';
 import { levels } from './network.js';
 
 /** Input quads, or columns of a kernel's row, whose products engines add up in 16 bits. */
@@ -72,20 +72,24 @@ export function leastScale(weights: Float64Array, bias: number, shape: ScaledFil
 }
 
 /**
- * Scales, none finer than `least`, whose factors are whole: scale = factor * step / 2^(15 + shift). `steps` are the
- * outputs' scales, `reach` the largest magnitude of every output in real units. Scales stay where no shift fits.
+ * Scales, none finer than `least`, whose factors are whole: scale = factor * unit / 2^(15 + shift). `reach` is the
+ * largest magnitude of every output in real units. Scales stay where no shift fits.
  */
 export function wholeFactors(
   least: Float32Array,
-  steps: ArrayLike<number>,
+  { unit, largest, safe, lift }: FilterUnits,
   reach: Float64Array,
 ): Float32Array {
-  const shift = narrowShift(least.map((scale, o) => scale / (steps[o] as number)));
+  const shift = narrowShift(
+    least.map((scale, o) => scale / (unit[o] as number)),
+    largest,
+  );
   if (shift === undefined) return least;
   return least.map((scale, o) => {
-    const unit = (steps[o] as number) / 2 ** (15 + shift);
+    const real = unit[o] as number;
+    const fine = real / 2 ** (15 + shift);
     // enough that a saturated sum is beyond what the output can reach
-    const safe = Math.min(safeFactor, Math.ceil((1.1 * (reach[o] as number)) / (steps[o] as number)) + 1);
-    return Math.fround(Math.max(Math.ceil(scale / unit - 1e-3), safe) * unit);
+    const most = Math.ceil((1.1 * ((reach[o] as number) + lift)) / real) + 1;
+    return Math.fround(Math.max(Math.ceil(scale / fine - 1e-3), Math.min(safe[o] as number, most)) * fine);
   });
 }

@@ -4,6 +4,7 @@ import { shiftWindow } from '../../graph/shapes.js';
 import { batchNormAffine } from '../fold-batch-norm.js';
 import type { Operation } from '../fuse.js';
 import { leastScale, reachOf, wholeFactors } from './filter-scales.js';
+import type { FilterUnits } from './narrow.js';
 import type { ChannelScales, QuantizedFilter } from './network.js';
 import { levels } from './network.js';
 import { filterNode } from './operations.js';
@@ -85,14 +86,14 @@ export function realFilter(operation: Operation, weights: Weights): RealFilter |
 
 /**
  * `mean` is each input channel's mean over the calibration pictures: the shift that rounding the weights gives every
- * output on average is taken off its bias (Nagel et al. 2019, section 4.2). Undefined: no correction. `steps` are the
- * scales of the outputs where sums are rounded in 16 bits: the filter's scales are chosen to suit.
+ * output on average is taken off its bias (Nagel et al. 2019, section 4.2). Undefined: no correction. `units` are
+ * those of the outputs where sums are rounded in 16 bits: the filter's scales are chosen to suit.
  */
 export function quantizeFilter(
   filter: RealFilter,
   x: ChannelScales,
   mean: ArrayLike<number> | undefined,
-  steps?: ArrayLike<number>,
+  units?: FilterUnits,
 ): QuantizedFilter {
   const { data, outputs, columns, taps, channel } = filter;
   const values = new Int8Array(data.length);
@@ -112,7 +113,7 @@ export function quantizeFilter(
     reach[o] = reachOf(scaled, whole);
     return leastScale(scaled, whole, filter);
   });
-  const scales = steps ? wholeFactors(least, steps, reach) : least;
+  const scales = units ? wholeFactors(least, units, reach) : least;
   for (let o = 0; o < outputs; o++) {
     const scaled = scaledOf(o);
     const scale = scales[o] as number;

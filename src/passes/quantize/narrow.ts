@@ -1,6 +1,5 @@
 /**
- * Rounding in 16 bits: how the sums of a convolution become steps without floats, where nothing else is added and no
- * activation but a clamp follows.
+ * Rounding in 16 bits: how the sums of a convolution become steps without floats.
  *
  *   q = clamp((saturate16(sum >> shift) * factor + 2^14) >> 15) + zeroPoint, 0, 127)
  *
@@ -10,6 +9,8 @@
  * With a residual r, or for the intrinsic maps x of a Ghost module's end (whose 256 x stands for the sum), in eighths:
  *
  *   q = clamp((round15(short * factor) + round15(256 r * residual) + offset) >> 3, 0, 127)
+ *
+ * Hard activations are in narrow-hard.ts.
  */
 
 export interface Narrow {
@@ -17,6 +18,16 @@ export interface Narrow {
   /** For each output. */
   readonly factors: Int16Array;
   readonly eighths?: Eighths | undefined;
+  readonly hard?: HardEnds | undefined;
+}
+
+/** What a hard activation needs beside factors. */
+export interface HardEnds {
+  readonly activation: 'hardSwish' | 'hardSigmoid';
+  /** `half` of hard-swish, `top` of hard-sigmoid, by output. */
+  readonly ends: Int16Array;
+  /** Of hard-swish; 0 otherwise. */
+  readonly gateShift: number;
 }
 
 /** The terms that are added in eighths of a step. */
@@ -81,11 +92,12 @@ export function pickNarrow(
   pick: (values: Int16Array) => Int16Array,
 ): Narrow | undefined {
   if (!narrow) return undefined;
-  const { shift, factors, eighths: added } = narrow;
+  const { shift, factors, eighths: added, hard } = narrow;
   return {
     shift,
     factors: pick(factors),
     eighths: added && { residual: pick(added.residual), offset: pick(added.offset) },
+    hard: hard && { ...hard, ends: pick(hard.ends) },
   };
 }
 
@@ -107,30 +119,57 @@ export function narrowedEighths(
 const largestFactor = 4096;
 const mostShift = 15;
 /** A sum that saturates is a step's end in any case when it counts for so many steps. */
-export const safeFactor = 128;
+const safeFactor = 128;
 
-/** The shift for multipliers (steps per unit of the sum); undefined: some factor would not fit. */
-export function narrowShift(multipliers: ArrayLike<number>): number | undefined {
+/** What the sums of a filter are counted in once they are multiplied by their factors; by output. */
+export interface FilterUnits {
+  /** Real value of one. */
+  readonly unit: Float64Array;
+  /** Where factors end. */
+  readonly largest: number;
+  /** From which factor on a sum may saturate. */
+  readonly safe: ArrayLike<number>;
+  /** Real value that is added to biases. */
+  readonly lift: number;
+}
+
+/** Units of filters with nothing but a clamp behind them. */
+export function plainUnits(unit: Float64Array): FilterUnits {
+  return { unit, largest: largestFactor, safe: unit.map(() => safeFactor), lift: 0 };
+}
+
+/** The shift for multipliers (units per unit of the sum); undefined: some factor would not fit. */
+export function narrowShift(multipliers: ArrayLike<number>, largest = largestFactor): number | undefined {
   let most = 0;
   for (let o = 0; o < multipliers.length; o++) most = Math.max(most, multipliers[o] as number);
   if (!(Math.round(most * 2 ** 15) < 2 ** 15)) return undefined;
   let shift = 0;
-  while (shift < mostShift && most * 2 ** (16 + shift) <= largestFactor) shift++;
+  while (shift < mostShift && most * 2 ** (16 + shift) <= largest) shift++;
   return shift;
 }
 
 /**
- * The factors of multipliers; `reach` is the largest magnitude of each sum. Undefined where saturating could show, or
- * factors do not fit.
+ * Shift and factors of sums, `multipliers` real units of one; `reach` is the largest magnitude of each. Undefined where
+ * saturating could show, or factors do not fit.
  */
-export function narrowing(multipliers: Float32Array, reach: Float64Array): Narrow | undefined {
-  const shift = narrowShift(multipliers);
+export function factorsOf(
+  multipliers: Float32Array,
+  { unit, largest, safe }: FilterUnits,
+  reach: Float64Array,
+): Pick<Narrow, 'shift' | 'factors'> | undefined {
+  const relative = multipliers.map((value, o) => value / (unit[o] as number));
+  const shift = narrowShift(relative, largest);
   if (shift === undefined) return undefined;
-  const factors = Int16Array.from(multipliers, (value) => Math.round(value * 2 ** (15 + shift)));
+  const factors = Int16Array.from(relative, (value) => Math.round(value * 2 ** (15 + shift)));
   const isSafe = factors.every(
-    (factor, o) => factor >= safeFactor || (reach[o] as number) < 2 ** (15 + shift),
+    (factor, o) => factor >= (safe[o] as number) || (reach[o] as number) < 2 ** (15 + shift),
   );
   return isSafe ? { shift, factors } : undefined;
+}
+
+/** For sums with nothing but a clamp behind them, `multipliers` steps of one. */
+export function narrowing(multipliers: Float32Array, reach: Float64Array): Narrow | undefined {
+  return factorsOf(multipliers, plainUnits(new Float64Array(multipliers.length).fill(1)), reach);
 }
 
 /** The factors of products of two maps of steps, which fit 16 bits; undefined where factors do not. */
@@ -140,8 +179,19 @@ export function productNarrowing(multipliers: Float32Array): Narrow | undefined 
   return fit ? { shift: 0, factors: Int16Array.from(factors) } : undefined;
 }
 
-/** One sum to steps. */
-export function narrowed(sum: number, shift: number, factor: number, zeroPoint: number): number {
+/** Output o from its sum or product. */
+export function narrowed(
+  sum: number,
+  { shift, factors, hard }: Narrow,
+  o: number,
+  zeroPoint: number,
+): number {
   const short = Math.min(2 ** 15 - 1, Math.max(-(2 ** 15), sum >> shift));
-  return Math.min(127, Math.max(0, ((short * factor + 2 ** 14) >> 15) + zeroPoint));
+  const round = (value: number): number => (value + 2 ** 14) >> 15;
+  const clamp = (value: number, most: number): number => Math.min(most, Math.max(0, value));
+  const own = round(short * (factors[o] as number));
+  if (!hard) return clamp(own + zeroPoint, 127);
+  const end = hard.ends[o] as number;
+  if (hard.activation === 'hardSigmoid') return clamp(clamp(own, end) + zeroPoint, 127);
+  return clamp(round(own * clamp((own >> hard.gateShift) + end, 2 * end)) + zeroPoint, 127);
 }

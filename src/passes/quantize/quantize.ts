@@ -7,7 +7,7 @@ import { inferShapes } from '../../graph/shapes.js';
 import { eliminateDeadNodes } from '../eliminate-dead-nodes.js';
 import { foldBatchNorm } from '../fold-batch-norm.js';
 import type { Operation } from '../fuse.js';
-import { hardOf } from './arithmetic.js';
+import { filterUnits } from './arithmetic.js';
 import { equalise } from './equalise.js';
 import { quantizeFilter, realFilter } from './filters.js';
 import {
@@ -122,11 +122,10 @@ export function quantizePrepared(
     if (!node || !filter || !x) continue;
     const mean = biasCorrection ? means.get(node.inputs[0] as string) : undefined;
     const out = floats.has(operation.output) ? undefined : scales.get(operation.output);
-    // a Ghost module's end: its filter makes the last channels; with a residual, sums count in eighths
-    const unit = operation.residual === null ? 1 : 8;
-    const steps = hardOf(operation.activation) ? undefined : out?.scale.slice(-filter.outputs);
-    const narrowed = steps?.map((step) => step / unit);
-    filters.set(node.name, quantizeFilter(filter, x, mean, narrowed));
+    // a Ghost module's end: its filter makes the last channels
+    const steps = out?.scale.slice(-filter.outputs);
+    const units = steps && filterUnits(operation.activation, steps, operation.residual !== null);
+    filters.set(node.name, quantizeFilter(filter, x, mean, units));
   }
   const plan = operations.flatMap((operation): QuantizationStep[] => {
     const value = operation.output;

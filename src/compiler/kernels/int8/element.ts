@@ -41,10 +41,13 @@ const at = {
   // where sums are rounded in 16 bits: i16x8 for two pixels
   factor: 16,
   point: 32,
-  // the residual's factor; of products, what is added to the first and the second operand
+  // the residual's factor; of products, what is added to either operand; of hard activations, ends (narrow-hard.ts)
   other: 48,
   first: 48,
   second: 64,
+  half: 48,
+  whole: 64,
+  top: 48,
 } as const;
 export type ConstantName = keyof typeof at;
 

@@ -1,4 +1,5 @@
 /** Sums to steps in 16 bits (passes/quantize/narrow.ts): two pixels of a quad in one vector of i16x8. */
+import type { Hard } from '../../../passes/quantize/arithmetic.js';
 import type { FunctionBuilder, Local } from '../../emitter/function.js';
 import type { Isa } from '../kernel.js';
 import { constant, type Element } from './element.js';
@@ -10,7 +11,12 @@ export interface NarrowSpec {
   readonly zeroPoint: boolean;
   /** Whether terms are added in eighths of a step. */
   readonly eighths: boolean;
+  readonly hard: Hard;
+  readonly gateShift: number;
 }
+
+const words = (value: number): Uint8Array =>
+  new Uint8Array(Int16Array.from({ length: 8 }, () => value).buffer);
 
 /**
  * Shifted sums of two pixels on the stack, as i16x8, to steps that are not clamped yet. `residual` pushes the steps of
@@ -18,7 +24,7 @@ export interface NarrowSpec {
  */
 export function scaleNarrow(
   f: FunctionBuilder,
-  { zeroPoint, eighths }: NarrowSpec,
+  { zeroPoint, eighths, hard, gateShift }: NarrowSpec,
   isa: Isa,
   constants: Local,
   quad = 0,
@@ -27,6 +33,15 @@ export function scaleNarrow(
   // the relaxed form differs at -32768 * -32768 alone, which no factor is
   const multiply = isa.relaxed ? 'i16x8RelaxedQ15mulrS' : 'i16x8Q15mulrSatS';
   constant(f, constants, 'factor', quad).op(multiply);
+  if (hard === 'hardSwish') {
+    const [a = 0] = f.scratch('v128', 1);
+    f.tee(a);
+    if (gateShift > 0) f.i32Const(gateShift).op('i16x8ShrS');
+    constant(f, constants, 'half', quad).op('i16x8AddSatS').v128Const(words(0)).op('i16x8MaxS');
+    constant(f, constants, 'whole', quad).op('i16x8MinS').get(a).op(multiply);
+  }
+  if (hard === 'hardSigmoid')
+    constant(f.v128Const(words(0)).op('i16x8MaxS'), constants, 'top', quad).op('i16x8MinS');
   if (residual) {
     residual();
     f.i32Const(8).op('i16x8Shl');
@@ -62,11 +77,9 @@ export function storePairs(
   const { pixelBytes } = element;
   const most = new Uint8Array(16).fill(127);
   if (element.bytes === 2) {
-    const word = (value: number): Uint8Array =>
-      new Uint8Array(Int16Array.from({ length: 8 }, () => value).buffer);
     for (let done = 0; done < pixels; done += 2) {
       f.get(out).get(pairs[done >> 1] as Local);
-      f.v128Const(word(0)).op('i16x8MaxS').v128Const(word(127)).op('i16x8MinS');
+      f.v128Const(words(0)).op('i16x8MaxS').v128Const(words(127)).op('i16x8MinS');
       if (pixels - done > 1) f.mem('v128Store', offset + done * pixelBytes);
       else f.storeLane64(0, offset + done * pixelBytes);
     }

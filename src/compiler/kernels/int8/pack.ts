@@ -4,8 +4,8 @@ import { constantBytes, type Element, magicBits } from './element.js';
 
 /**
  * Six vectors a quad: bias, multiplier, residual, post, offset, and what turns a rounded float's bits into steps. Where
- * sums are rounded in 16 bits, the next are factors, zero points, and
- * for products what is added to either operand, for two pixels.
+ * sums are rounded in 16 bits, behind the bias are factors, zero points, and what residuals, products or hard
+ * activations need, for two pixels.
  */
 export function packConstants(epilogue: Epilogue, positions: Int32Array, quads: number): Int32Array {
   const words = new Int32Array((quads * constantBytes) / 4);
@@ -20,10 +20,10 @@ export function packConstants(epilogue: Epilogue, positions: Int32Array, quads: 
       const pair = (position >> 2) * 48 + (position & 3);
       for (const lane of [pair, pair + 4]) {
         shorts[lane + 8] = epilogue.narrow.factors[c] as number;
-        const { eighths } = epilogue.narrow;
+        const { eighths, hard } = epilogue.narrow;
         shorts[lane + 16] = (eighths?.offset ?? epilogue.zeroPoint)[c] as number;
-        shorts[lane + 24] = (eighths?.residual ?? epilogue.bias)[c] as number;
-        shorts[lane + 32] = epilogue.offset[c] as number;
+        shorts[lane + 24] = (hard?.ends ?? eighths?.residual ?? epilogue.bias)[c] as number;
+        shorts[lane + 32] = hard ? 2 * (hard.ends[c] as number) : (epilogue.offset[c] as number);
       }
       return;
     }
