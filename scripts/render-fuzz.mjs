@@ -41,9 +41,10 @@ function section({
       .sort((a, b) => b[1] - a[1])
       .map(([name, count]) => `${name} ${number(count)}`)
       .join(', ');
-  return `### ${engine}
+  const hard = command.includes('--hard');
+  return `### ${engine}${hard ? ', hard activations' : ''}
 
-Seeds ${from} to ${from + graphs - 1}: ${number(graphs)} graphs, ${number(nodes)} nodes (\`${command}\`, ${source}).
+Seeds ${from} to ${from + graphs - 1}${hard ? ' with `--hard`' : ''}: ${number(graphs)} graphs, ${number(nodes)} nodes (\`${command}\`, ${source}).
 ${number(refused)} graphs have no int8 form, since something reads a softmax. Failures: ${failed.length === 0 ? 'none' : `seeds ${failed.map(({ seed }) => seed).join(', ')} (below)`}.
 
 ${table(['mode', 'graphs', 'largest error'], rows)}
