@@ -40,13 +40,9 @@ export type { GhostifyOptions, GhostSettings, Placement, Selection } from './pas
 export type { GhostPlan } from './passes/ghostify/plan.js';
 export { recalibrateBatchNorm } from './passes/recalibrate-batch-norm.js';
 export { sinkPermutations } from './passes/sink-permutations.js';
-export {
-  type ShipOptions,
-  type ShipPrecision,
-  type Shipped,
-  shipPrecisions,
-} from './ship/build.js';
+export type { ShipOptions, Shipped } from './ship/build.js';
 export { writeShippedModel } from './ship/node/write-folder.js';
+export { type ShipPrecision, shipPrecisions } from './ship/precisions.js';
 export * from './train/index.js';
 export { DivergedError, type EpochRow, type Progress, type StepReport } from './train/loop.js';
 export { type Evaluation, Evaluator } from './train/metrics.js';

@@ -15,13 +15,9 @@ import {
   type ShippedVariant,
   type ShippedWeights,
 } from './loader/manifest.js';
+import type { ShipPrecision } from './precisions.js';
 import { inHalves, storeWeights } from './store-weights.js';
 import { loaderText, threadText, typesText } from './texts.js';
-
-export type ShipPrecision = 'f32' | 'f16' | 'int8';
-
-/** How weights may be stored; in int8 the network also computes so. */
-export const shipPrecisions: readonly ShipPrecision[] = ['f32', 'f16', 'int8'];
 
 export interface ShipOptions {
   /**

@@ -1,8 +1,11 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadRunnable } from '../../src/cli/input/load-runnable.js';
 import { readQuantizedFile, writeModelFile } from '../../src/formats/node/model-file.js';
 import { initializeWeights } from '../../src/models/initialize.js';
 import { Random } from '../../src/models/random.js';
@@ -104,6 +107,19 @@ describe('ghostnet quantize', () => {
     const facts = JSON.parse(inspected.stdout) as { format: string; tensors: { dtype: string }[] };
     expect(facts.format).toBe('int8');
     expect(new Set(facts.tensors.map(({ dtype }) => dtype))).toEqual(new Set(['I8', 'F32']));
+  });
+
+  it.skipIf(process.platform === 'win32')('a file is read once: a pipe will do', async () => {
+    const path = join(folder, 'pipe');
+    const execute = promisify(execFile);
+    await execute('mkfifo', [path]);
+    const written = execute('sh', ['-c', `cat "${join(folder, 'int8.safetensors')}" > "${path}"`]);
+    const model = await loadRunnable(path);
+    await written;
+    expect(model.content.precision).toBe('int8');
+    expect(model.description).toMatch(/in int8 from .*pipe$/);
+    const floats = await loadRunnable(join(folder, 'float.safetensors'));
+    expect(floats.content.precision).toBe('f32');
   });
 
   it('CIFAR-10 folders calibrate with their training part', async () => {

@@ -6,7 +6,8 @@ import { gzipSync } from 'node:zlib';
 import { InvalidArgumentError } from 'commander';
 import type { Graph, Weights } from '../../graph/graph.js';
 import type { QuantizedNetwork } from '../../passes/quantize/network.js';
-import type { ShipPrecision, Shipped } from '../../ship/build.js';
+import type { Shipped } from '../../ship/build.js';
+import { type ShipPrecision, shipPrecisions } from '../../ship/precisions.js';
 import type { Register } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { wholeNumber } from '../input/options.js';
@@ -34,10 +35,9 @@ interface BuildOptions {
 /** Pictures that --calibrate takes at most. */
 const calibrationPictures = 128;
 
-const precisions: readonly string[] = ['f32', 'f16', 'int8'];
-
 function precision(text: string): string {
-  if (!precisions.includes(text)) throw new InvalidArgumentError(`Expected ${precisions.join(', ')}.`);
+  if (!(shipPrecisions as readonly string[]).includes(text))
+    throw new InvalidArgumentError(`Expected ${shipPrecisions.join(', ')}.`);
   return text;
 }
 

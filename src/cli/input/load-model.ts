@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { EnvironmentError, rangeError } from '../../errors.js';
-import { readModelFile } from '../../formats/node/model-file.js';
+import { type ReadModelOptions, readModelFile } from '../../formats/node/model-file.js';
 import { listPullable, pulledModel } from '../../formats/node/pull.js';
 import { type Graph, makeGraph, type Weights } from '../../graph/graph.js';
 import { initializeWeights } from '../../models/initialize.js';
@@ -55,42 +55,43 @@ export async function loadGraph(
 ): Promise<Graph> {
   const known = networkNamed(nameOrFile);
   if (known !== undefined) return inForm(known, options);
-  return (await readFile(nameOrFile, network)).graph;
+  const file = modelFile(nameOrFile, network);
+  return (await readModelFile(file.path, file.options)).graph;
+}
+
+/** Where a model is, how to read it, and one line for people about what was read. */
+export interface FoundModel {
+  readonly path: string;
+  readonly options: ReadModelOptions;
+  readonly describe: (graph: Graph) => string;
 }
 
 /** A model file; `network` names the network of a file that holds weights only. */
-async function readFile(
-  path: string,
-  network: string | undefined,
-  inputShape?: readonly number[],
-): Promise<{ graph: Graph; weights: Weights }> {
+function modelFile(path: string, network: string | undefined, inputShape?: readonly number[]): FoundModel {
   checkExists(path);
   if (network !== undefined) modelEntry(network);
-  return readModelFile(path, {
+  const options = {
     ...(network === undefined ? {} : { network }),
     ...(inputShape === undefined ? {} : { inputShape }),
-  });
+  };
+  return { path, options, describe: (graph) => `${graph.name} from ${path}` };
 }
 
 /**
- * Graph and trained weights; no name or file means the default model, `network` the network of a weights-only file,
- * `inputShape` the sizes [C, H, W] that an ONNX file leaves free.
- * Throws RangeError `UNKNOWN_MODEL`, EnvironmentError `NO_WEIGHTS`, and what reading a model file throws.
+ * The file that a name or path means; no name or file means the default model, `network` the network of a weights-only
+ * file, `inputShape` the sizes [C, H, W] that an ONNX file leaves free.
+ * Throws RangeError `UNKNOWN_MODEL` and EnvironmentError `NO_WEIGHTS`.
  */
-export async function loadModel(
+export function findModel(
   nameOrFile: string | undefined,
   network?: string,
   inputShape?: readonly number[],
-): Promise<LoadedModel> {
+): FoundModel {
   if (nameOrFile === undefined) {
-    const found = defaultModel();
-    const loaded = await readModelFile(found.path);
-    return { ...loaded, description: found.description };
+    const { path, description } = defaultModel();
+    return { path, options: {}, describe: () => description };
   }
-  if (networkNamed(nameOrFile) === undefined) {
-    const { graph, weights } = await readFile(nameOrFile, network, inputShape);
-    return { graph, weights, description: `${graph.name} from ${nameOrFile}` };
-  }
+  if (networkNamed(nameOrFile) === undefined) return modelFile(nameOrFile, network, inputShape);
   const pulled = pulledModel(nameOrFile);
   const pullable = listPullable().some(({ name }) => name === nameOrFile);
   if (pulled === undefined)
@@ -102,21 +103,36 @@ export async function loadModel(
           : `"ghostnet pull --list" has none: give a model file (weights from elsewhere: <file> --network ${nameOrFile})`
       }`,
     );
-  const { graph, weights } = await readModelFile(pulled.path, { network: pulled.network });
-  return { graph, weights, description: `${nameOrFile} from ${pulled.path}` };
+  const { path, network: of } = pulled;
+  return { path, options: { network: of }, describe: () => `${nameOrFile} from ${path}` };
+}
+
+/** Graph and trained weights of what `findModel` finds. Throws what it and reading a model file throw. */
+export async function loadModel(...given: Parameters<typeof findModel>): Promise<LoadedModel> {
+  const { path, options, describe } = findModel(...given);
+  const { graph, weights } = await readModelFile(path, options);
+  return { graph, weights, description: describe(graph) };
 }
 
 /**
- * Graph and weights to time: a network by name, in the form that `options` give, gets random weights, which take the same
- * time.
+ * A network by name, in the form that `options` give, with random weights, which take the same time; undefined where it is
+ * no name.
  */
+export function randomModel(
+  nameOrFile: string,
+  options: ModelOptions = {},
+): { graph: Graph; weights: Weights } | undefined {
+  const known = networkNamed(nameOrFile);
+  if (known === undefined) return undefined;
+  const graph = inForm(known, options);
+  return { graph, weights: initializeWeights(graph, 1) };
+}
+
+/** Graph and weights to time: a network by name is what `randomModel` makes. */
 export async function loadModelOrRandom(
   nameOrFile: string,
   network?: string,
   options: ModelOptions = {},
 ): Promise<{ graph: Graph; weights: Weights }> {
-  const known = networkNamed(nameOrFile);
-  if (known === undefined) return readFile(nameOrFile, network);
-  const graph = inForm(known, options);
-  return { graph, weights: initializeWeights(graph, 1) };
+  return randomModel(nameOrFile, options) ?? (await loadModel(nameOrFile, network));
 }

@@ -2,13 +2,12 @@
  * A model that a command only runs: of floats, or an int8 file. load-model.ts is for commands that need float weights.
  */
 import { createNetwork, createQuantizedNetwork, type NetworkOptions } from '../../create-network.js';
-import { FormatError } from '../../errors.js';
-import { readQuantizedFile } from '../../formats/node/model-file.js';
+import { readAnyModelFile } from '../../formats/node/model-file.js';
 import type { Graph, Weights } from '../../graph/graph.js';
 import type { ModelOptions } from '../../models/model-entry.js';
 import type { QuantizedNetwork } from '../../passes/quantize/network.js';
 import type { Network } from '../../runtime/network.js';
-import { loadModel, loadModelOrRandom } from './load-model.js';
+import { type FoundModel, findModel, randomModel } from './load-model.js';
 
 export interface RunnableModel {
   readonly graph: Graph;
@@ -20,40 +19,36 @@ export interface RunnableModel {
     | { readonly precision: 'int8'; readonly quantized: QuantizedNetwork };
 }
 
-/** What a model argument names, see `loadModel`. Throws what it and `readQuantizedFile` throw. */
-export async function loadRunnable(nameOrFile: string | undefined, network?: string): Promise<RunnableModel> {
-  return orQuantized(nameOrFile, async () => {
-    const { graph, weights, description } = await loadModel(nameOrFile, network);
-    return { graph, description, content: { precision: 'f32', weights } };
-  });
-}
-
-async function orQuantized(
-  nameOrFile: string | undefined,
-  load: () => Promise<RunnableModel>,
-): Promise<RunnableModel> {
-  try {
-    return await load();
-  } catch (error) {
-    if (!(error instanceof FormatError) || error.code !== 'MODEL_QUANTIZED' || nameOrFile === undefined)
-      throw error;
-    const quantized = await readQuantizedFile(nameOrFile);
+async function read({ path, options, describe }: FoundModel): Promise<RunnableModel> {
+  const model = await readAnyModelFile(path, options);
+  if ('quantized' in model) {
+    const { quantized } = model;
     const { graph } = quantized;
-    const description = `${graph.name} in int8 from ${nameOrFile}`;
-    return { graph, description, content: { precision: 'int8', quantized } };
+    return {
+      graph,
+      description: `${graph.name} in int8 from ${path}`,
+      content: { precision: 'int8', quantized },
+    };
   }
+  const { graph, weights } = model;
+  return { graph, description: describe(graph), content: { precision: 'f32', weights } };
 }
 
-/** The same to time it: a network by name gets random weights. Throws what `loadModelOrRandom` throws. */
+/** What a model argument names. Throws what `findModel` and `readAnyModelFile` throw. */
+export async function loadRunnable(nameOrFile: string | undefined, network?: string): Promise<RunnableModel> {
+  return read(findModel(nameOrFile, network));
+}
+
+/** The same to time it: a network by name is what `randomModel` makes. */
 export async function loadRunnableOrRandom(
   nameOrFile: string,
   network?: string,
   options: ModelOptions = {},
 ): Promise<RunnableModel> {
-  return orQuantized(nameOrFile, async () => {
-    const { graph, weights } = await loadModelOrRandom(nameOrFile, network, options);
-    return { graph, description: graph.name, content: { precision: 'f32', weights } };
-  });
+  const random = randomModel(nameOrFile, options);
+  if (!random) return read(findModel(nameOrFile, network));
+  const { graph, weights } = random;
+  return { graph, description: graph.name, content: { precision: 'f32', weights } };
 }
 
 /** Compiles for this machine and instantiates. Throws what `createNetwork` and `createQuantizedNetwork` throw. */

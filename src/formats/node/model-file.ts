@@ -9,6 +9,7 @@ import { loadWeights } from '../key-mapping.js';
 import {
   checkFinite,
   isModelMetadata,
+  isQuantizedMetadata,
   loadModel,
   type Model,
   type SaveModelOptions,
@@ -90,6 +91,9 @@ function looksLikeSafetensors(bytes: Uint8Array): boolean {
   return bytes.length >= 10 && bytes[8] === 0x7b && bytes[6] === 0 && bytes[7] === 0;
 }
 
+/** What a model file may hold: floats, or an int8 network. */
+export type AnyModel = Model | { readonly quantized: QuantizedNetwork };
+
 /**
  * Graph and weights of a file: a native model file or an ONNX file as it is, or safetensors or PyTorch weights of
  * `network`. Throws EnvironmentError of `readBytes`, FormatError `NOT_A_MODEL`, `MODEL_QUANTIZED`, `NETWORK_NEEDED`, `WEIGHTS_MISMATCH` and those of
@@ -97,19 +101,33 @@ function looksLikeSafetensors(bytes: Uint8Array): boolean {
  */
 export async function readModelFile(path: string, options: ReadModelOptions = {}): Promise<Model> {
   const bytes = await readBytes(path);
-  return withName(path, async () => {
-    if (looksLikeOnnx(bytes)) return await readOnnxFile(path, bytes, options);
-    if (!isPytorch(bytes) && !looksLikeSafetensors(bytes)) throw new FormatError('NOT_A_MODEL', guess(bytes));
-    if (!isPytorch(bytes) && isModelMetadata(readSafetensors(bytes).metadata))
-      return loadModel(bytes, options);
-    const { network } = options;
-    const tensors = readTensors(bytes);
-    if (network === undefined) throw networkNeeded(tensors);
-    const graph = typeof network === 'string' ? createModel(network) : network;
-    const weights = loadWeights(graph, tensors);
-    if (!options.allowNonFinite) checkFinite(weights);
-    return { graph, weights };
-  });
+  return withName(path, () => parseModel(path, bytes, options));
+}
+
+/** The same of a file that may also hold an int8 network. Throws what `readModelFile` and `readQuantizedFile` throw. */
+export async function readAnyModelFile(path: string, options: ReadModelOptions = {}): Promise<AnyModel> {
+  const bytes = await readBytes(path);
+  return withName(path, async () =>
+    isQuantized(bytes) ? { quantized: loadQuantizedModel(bytes) } : await parseModel(path, bytes, options),
+  );
+}
+
+function isQuantized(bytes: Uint8Array): boolean {
+  if (looksLikeOnnx(bytes) || isPytorch(bytes) || !looksLikeSafetensors(bytes)) return false;
+  return isQuantizedMetadata(readSafetensors(bytes).metadata);
+}
+
+async function parseModel(path: string, bytes: Uint8Array, options: ReadModelOptions): Promise<Model> {
+  if (looksLikeOnnx(bytes)) return await readOnnxFile(path, bytes, options);
+  if (!isPytorch(bytes) && !looksLikeSafetensors(bytes)) throw new FormatError('NOT_A_MODEL', guess(bytes));
+  if (!isPytorch(bytes) && isModelMetadata(readSafetensors(bytes).metadata)) return loadModel(bytes, options);
+  const { network } = options;
+  const tensors = readTensors(bytes);
+  if (network === undefined) throw networkNeeded(tensors);
+  const graph = typeof network === 'string' ? createModel(network) : network;
+  const weights = loadWeights(graph, tensors);
+  if (!options.allowNonFinite) checkFinite(weights);
+  return { graph, weights };
 }
 
 /** That a network must be named, and which ones the weights fit. */
