@@ -54,6 +54,10 @@ describe('ghostnet ghostify', () => {
     expect(shown.stdout).toMatch(
       new RegExp(`^whole network .* ${totals[0]} .* ${totals[1]} .* 6 of 19 convolutions$`, 'm'),
     );
+    // layers that the edit leaves cost what they cost
+    expect(shown.stdout).toMatch(
+      /^layer1\.0\.conv1 +3x3 p1 16→16 +2,336 +2,359,296 +[\d.]+ +left: by the plan$/m,
+    );
     expect(ghost.graph.ghostModules.map((module) => module.ratio)).toEqual([2, 2, 2, 2, 2, 4]);
     expect(ghost.graph.meta.notes?.['ghostified']).toBe('6 of 19 convolutions, s=2, 4');
   });

@@ -55,7 +55,10 @@ export function printPlanTable(plan: GhostPlan): string {
     layer.shape.replace(/^conv2d /, ''),
     ...columns(
       layer.before,
-      layer.apply || layer.after.macs !== layer.before.macs ? layer.after : undefined,
+      // of a layer that was left for a reason, what it would cost; one that the plan leaves stays as it is
+      layer.apply || (layer.reason !== undefined && layer.after.macs !== layer.before.macs)
+        ? layer.after
+        : undefined,
       measured,
     ),
     what(layer),
