@@ -55,7 +55,7 @@ export function toyTable({ pairs, where }: Toy): RenderedTable {
     title: 'Table 2: one map of a pair made from the other, MSE in thousandths',
     text:
       `Measured here on a picture of your own: ${where}. Maps are scaled to 0..1, filters found by least squares. The paper's ` +
-      'picture, weights and pairs are not published, so its numbers cannot be compared; in both a larger d gains little.',
+      'picture, weights and pairs are not published, so its numbers cannot be compared; in both a d beyond 3 gains little.',
     head: ['pair', 'from', 'to', ...(pairs[0]?.errors.map(({ d }) => `d=${d}`) ?? [])],
     align: `lrr${'r'.repeat(pairs[0]?.errors.length ?? 0)}`,
     rows: pairs.map(({ from, to, errors }, i) => [
