@@ -1,5 +1,5 @@
 /** The paper and features commands, as a user runs them. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -111,6 +111,16 @@ describe('ghostnet paper', () => {
     expect(svg.match(/<title>/g)).toHaveLength(19);
     const page = await readFile(join(folder, 'paper/index.html'), 'utf8');
     expect(page).not.toMatch(/(src|href)="(?!data:)/);
+  });
+
+  it('leaves a folder as it was when a file cannot take its place', async () => {
+    await mkdir(join(folder, 'taken/paper.md'), { recursive: true });
+    const { code, stderr } = await run('paper', '--out', 'taken');
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/\[FILE_UNWRITABLE\].*paper\.md/),
+    });
+    expect(await readdir(join(folder, 'taken'))).toEqual(['paper.md']);
   });
 
   it('makes table 2 and figures 1 and 4 of a picture', async () => {

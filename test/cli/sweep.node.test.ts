@@ -144,13 +144,18 @@ describe('ghostnet sweep', () => {
   });
 
   it('names what failed and does the rest', async () => {
-    await writeFile(
-      join(folder, 'bad.yaml'),
-      'data: photos\nepochs: 1\nbatch: 8\nfrom: nothing.safetensors\ngrid: { network: [tiny.safetensors] }\n',
-    );
-    const { code, stderr } = await run('sweep', 'bad.yaml', '--out', 'bad');
+    const grid = (from: string) =>
+      `data: photos\nepochs: 1\nbatch: 8\ngrid: { network: [tiny.safetensors], from: [${from}] }\n`;
+    await writeFile(join(folder, 'bad.yaml'), grid('nothing.safetensors, tiny.safetensors'));
+    const { code, stdout, stderr } = await run('sweep', 'bad.yaml', '--out', 'bad');
     expect(code).toBe(3);
-    expect(stderr).toMatch(/tiny\.safetensors: .*nothing\.safetensors/);
+    expect(stderr).toMatch(
+      /warning: tiny\.safetensors_fromnothing\.safetensors: error \[\w+\]: .*nothing\.safetensors/,
+    );
+    expect(stdout).toMatch(/\ntiny\.safetensors_fromtiny\.safetensors +\d/);
+    await writeFile(join(folder, 'worse.yaml'), grid('nothing.safetensors'));
+    const all = await run('sweep', 'worse.yaml', '--out', 'worse');
+    expect(all).toMatchObject({ code: 1, stdout: expect.not.stringContaining('top-1') });
   });
 });
 

@@ -2,7 +2,6 @@
  * `ghostnet features`: what the layers of a network see on a picture, how alike their maps are (the paper's motivation,
  * figures 1 and 4, measured), and each ghost beside the map it is made of. Writes PNGs, a CSV and a page.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GhostModuleInfo, Graph, Tensor, Weights } from '../../graph/graph.js';
 import type { Register } from '../command.js';
@@ -229,24 +228,24 @@ async function writeAll(
     readonly name: string;
   },
 ): Promise<void> {
-  const { writeFileAtomically } = await import('../../formats/node/model-file.js');
+  const { writeFolderAtomically } = await import('../../ship/node/stage-folder.js');
   const { csvLine } = await import('../../paper/csv.js');
   const { featuresPage } = await import('./features/report.js');
   const { default: sharp } = await import('sharp');
   const { out } = about;
-  await mkdir(out, { recursive: true });
+  const files = new Map<string, Uint8Array | string>();
   const file = (layer: string): string => layer.replaceAll(/[^\w.-]/g, '_');
   let csv = csvLine(['layer', 'a', 'b', 'correlation', 'kind']);
   for (const { layer, grid, pairPictures, ghosts, redundancy } of layers) {
-    await writeFileAtomically(join(out, `${file(layer)}.png`), grid);
-    for (const [i, { png }] of pairPictures.entries())
-      await writeFileAtomically(join(out, `${file(layer)}-pair-${i + 1}.png`), png);
+    files.set(`${file(layer)}.png`, grid);
+    for (const [i, { png }] of pairPictures.entries()) files.set(`${file(layer)}-pair-${i + 1}.png`, png);
     for (const { a, b, correlation } of ghosts ?? redundancy.pairs)
       csv += csvLine([layer, a, b, correlation.toFixed(6), ghosts ? 'ghost' : 'pair']);
   }
-  await writeFileAtomically(join(out, 'features.csv'), csv);
+  files.set('features.csv', csv);
   const small = await sharp(about.picture).autoOrient().resize(224).png().toBuffer();
   const title = `Feature maps of ${about.name}`;
   const text = `${about.description}; ${layers.length} layers on one picture.`;
-  await writeFileAtomically(join(out, 'index.html'), featuresPage(layers, { title, text, picture: small }));
+  files.set('index.html', featuresPage(layers, { title, text, picture: small }));
+  await writeFolderAtomically(out, files);
 }

@@ -2,7 +2,6 @@
  * `ghostnet paper`: the paper's tables and figures from this package, our numbers beside the paper's. Gathers data,
  * writes files or prints; what a row says is in src/paper.
  */
-import { mkdir } from 'node:fs/promises';
 import type { CsvRow } from '../../paper/csv.js';
 import type { Figure, RenderedTable } from '../../paper/render.js';
 import type { Register } from '../command.js';
@@ -110,7 +109,6 @@ async function paperCommand(words: readonly string[], options: PaperOptions): Pr
   const { trainedRows } = await import('./paper/sources.js');
   const { paperData } = await import('../../paper/node/paper-data.js');
   const data = { rows: paperData('rows'), trained: await trainedRows(options.trained) };
-  if (out !== undefined) await mkdir(out, { recursive: true });
   const ofPicture = await measurePicture(wanted, options);
   const made = await makeTables(wanted.tables, data);
   const drawn = await drawPlots(wanted.figures, data, options);

@@ -7,6 +7,7 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EnvironmentError } from '../../errors.js';
 import type { Claim } from '../../train/node/claim.js';
 import type { SweepRun } from '../../train/sweep.js';
 import type { Register } from '../command.js';
@@ -101,7 +102,9 @@ async function sweepCommand(file: string, options: SweepOptions): Promise<number
   const open = runs.filter(({ id }) => !done.has(id));
   printPlan(await sweepPlan(open), { finished: runs.length - open.length, jobs: options.jobs });
   if (options.plan) return exitCodes.ok;
-  await mkdir(out, { recursive: true });
+  await mkdir(out, { recursive: true }).catch((cause: unknown) => {
+    throw new EnvironmentError('FILE_UNWRITABLE', `"${out}": ${(cause as Error).message}`, { cause });
+  });
   const children = new Set<ChildProcess>();
   let stopped = false;
   const release = onInterrupt(() => {
@@ -111,12 +114,14 @@ async function sweepCommand(file: string, options: SweepOptions): Promise<number
   });
   const queue = [...open];
   let failed = 0;
+  let trained = 0;
   const runClaimed = async (run: SweepRun, claim: Claim): Promise<void> => {
     if ((await finished(results)).has(run.id)) return;
     note(`${run.id}: started, see ${sweepFiles(out, run.id).log}`);
     const started = performance.now();
     const end = await runOne(run, out, claim, children);
     const time = duration((performance.now() - started) / 1000);
+    if (end.how === 'done') trained++;
     if (end.how === 'done') note(`${run.id}: ${(100 * end.top1).toFixed(2)} % in ${time}`);
     else if (end.how === 'stopped') note(`${run.id}: stopped`);
     else {
@@ -145,12 +150,14 @@ async function sweepCommand(file: string, options: SweepOptions): Promise<number
   }
   await printResults(results);
   if (stopped) return exitCodes.interrupted;
-  return failed === 0 ? exitCodes.ok : exitCodes.someFailed;
+  if (failed === 0) return exitCodes.ok;
+  return trained === 0 ? exitCodes.failure : exitCodes.someFailed;
 }
 
 async function printResults(results: string): Promise<void> {
   const { readCsv } = await import('../../paper/csv.js');
   const rows = readCsv(await readFile(results, 'utf8').catch(() => ''));
+  if (rows.length === 0) return;
   const head = ['run', 'top-1 %', 'epochs', 'pictures'].map(outColors.dim);
   const columns = ['id', 'top1', 'epochs', 'trainedOn'];
   print(table([head, ...rows.map((row) => columns.map((name) => row[name] ?? ''))], 'lrrr'));

@@ -2,7 +2,6 @@
  * `ghostnet toy`: the paper's experiment that Ghost modules come from (section 4.1.1, figure 1 and table 2), on a network
  * and a picture of one's own: feature maps that are nearly filtered copies of each other.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Graph } from '../../graph/graph.js';
 import type { MapStack } from '../../passes/ghostify/ghost-pairs.js';
@@ -149,11 +148,11 @@ async function draw(
   pairs: readonly import('../../passes/ghostify/ghost-pairs.js').GhostPair[],
   facts: readonly (readonly [string, string])[],
 ): Promise<void> {
-  const { writeFileAtomically } = await import('../../formats/node/model-file.js');
+  const { writeFolderAtomically } = await import('../../ship/node/stage-folder.js');
   const { fitFilters } = await import('../../passes/ghostify/ghost-pairs.js');
   const { mapPicture, mapSheet, pairStrip } = await import('../output/draw-maps.js');
   const { toyPage } = await import('./toy/page.js');
-  await mkdir(folder, { recursive: true });
+  const files = new Map<string, Uint8Array | string>();
   const size = stack.height * stack.width;
   const one = (map: ArrayLike<number>): Promise<Buffer> => mapPicture(map, stack.width, stack.height);
   const map = (c: number): Promise<Buffer> => one(stack.data.subarray(c * size, (c + 1) * size));
@@ -171,9 +170,10 @@ async function draw(
     const pictures = { from: await map(pair.from), to: await map(pair.to), made };
     drawn.push({ ...pair, color: pairColor(k), pictures });
     const strip = await pairStrip([pictures.from, pictures.to, ...made]);
-    await writeFileAtomically(join(folder, `pair-${pairColor(k).name.replace(' ', '-')}.png`), strip);
+    files.set(`pair-${pairColor(k).name.replace(' ', '-')}.png`, strip);
   }
-  await writeFileAtomically(join(folder, 'maps.png'), sheet);
+  files.set('maps.png', sheet);
   const title = 'Feature maps that are ghosts of each other';
-  await writeFileAtomically(join(folder, 'index.html'), toyPage({ title, facts, sheet, pairs: drawn }));
+  files.set('index.html', toyPage({ title, facts, sheet, pairs: drawn }));
+  await writeFolderAtomically(folder, files);
 }

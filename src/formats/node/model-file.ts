@@ -205,9 +205,13 @@ export async function writeFileAtomically(path: string, bytes: Uint8Array | stri
     await rm(temporary, { force: true });
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === 'ENOSPC' || code === 'EDQUOT')
-      throw new EnvironmentError('DISK_FULL', `"${path}": no space left on the disk; nothing was written`, {
-        cause,
-      });
+      throw new EnvironmentError(
+        'DISK_FULL',
+        `"${path}": no space left on the disk; this file was not written`,
+        {
+          cause,
+        },
+      );
     throw new EnvironmentError('FILE_UNWRITABLE', `"${path}": ${message}`, { cause });
   }
 }

@@ -93,6 +93,8 @@ export async function countTrainingPictures(
     return Math.min(limit, Math.round(count * (1 - fraction)));
   }
   const where = await findSplitFolders(path);
-  const { files } = await listImageFolder(where.train, { skipEmpty: true });
-  return Math.min(limit, where.validation ? files.length : Math.round(files.length * (1 - fraction)));
+  const { labels } = await listImageFolder(where.train, { skipEmpty: true });
+  // how many does not depend on the seed
+  const count = where.validation ? labels.length : stratifiedSplit(labels, fraction, 1).train.length;
+  return Math.min(limit, count);
 }

@@ -1,9 +1,9 @@
 /** Tables that `ghostnet paper` takes from elsewhere: latency that was saved or is measured now, accuracies of a sweep. */
-import { join } from 'node:path';
 import { FormatError } from '../../../errors.js';
-import { readBytes, writeFileAtomically } from '../../../formats/node/model-file.js';
+import { readBytes } from '../../../formats/node/model-file.js';
 import { type CsvRow, readCsv } from '../../../paper/csv.js';
 import { paperData } from '../../../paper/node/paper-data.js';
+import { writeFolderAtomically } from '../../../ship/node/stage-folder.js';
 import { progress } from '../../output/progress.js';
 
 /** Rows of a CSV file that must have these columns and at least one row. */
@@ -49,7 +49,8 @@ export async function latencyRows(
     const line = progress('measuring', options.rounds);
     try {
       const text = await measureLatency(models, { rounds: options.rounds, onRound: line.update });
-      if (options.out) await writeFileAtomically(join(options.out, 'latency.csv'), text);
+      if (options.out !== undefined)
+        await writeFolderAtomically(options.out, new Map([['latency.csv', text]]));
       return readCsv(text);
     } finally {
       line.stop();

@@ -1,7 +1,7 @@
-/** What `ghostnet paper --out` writes: the page, its Markdown and the figures, each whole or not at all. */
+/** What `ghostnet paper --out` writes: the page, its Markdown and the figures, all or nothing. */
 import { join } from 'node:path';
-import { writeFileAtomically } from '../../../formats/node/model-file.js';
 import { type Figure, htmlPage, markdownPage, type RenderedTable } from '../../../paper/render.js';
+import { writeFolderAtomically } from '../../../ship/node/stage-folder.js';
 
 const intro =
   'The tables and figures of "GhostNet: More Features from Cheap Operations" (CVPR 2020), made by `ghostnet paper`: this package\'s numbers ' +
@@ -15,7 +15,7 @@ const introWithPicture = 'Table 2 and figures 1 and 4 are measured on the pictur
 const introWithout =
   "Table 2 and figures 1 and 4 are measured on a picture of one's own: `ghostnet paper all --picture photo.jpg --out paper/`.";
 
-/** Writes the files; returns their paths. Throws EnvironmentError of `writeFileAtomically`. */
+/** Writes the files; returns their paths. Throws EnvironmentError of `writeFolderAtomically`. */
 export async function writePages(
   out: string,
   tables: readonly RenderedTable[],
@@ -23,11 +23,11 @@ export async function writePages(
   ofPicture: boolean,
 ): Promise<readonly string[]> {
   const text = intro + (ofPicture ? introWithPicture : introWithout);
-  const files: readonly (readonly [name: string, text: string])[] = [
+  const files = new Map<string, string>([
     ...figures.map(({ file, svg }) => [file, `${svg}\n`] as const),
     ['paper.md', markdownPage(tables, figures, { intro: text, folder: '' })],
     ['index.html', htmlPage(tables, figures, text)],
-  ];
-  for (const [name, content] of files) await writeFileAtomically(join(out, name), content);
-  return files.map(([name]) => join(out, name)).reverse();
+  ]);
+  await writeFolderAtomically(out, files);
+  return [...files.keys()].map((name) => join(out, name)).reverse();
 }

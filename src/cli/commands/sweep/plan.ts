@@ -111,12 +111,12 @@ export function printPlan(
     grouped(run.macs),
     String(run.epochs),
     grouped(run.pictures),
-    duration(run.seconds),
+    duration(Math.max(1, run.seconds)),
   ]);
   if (rows.length > 0) print(table([head, ...rows], 'lrrrrr'));
   const total = planned.reduce((sum, { seconds }) => sum + seconds, 0);
   print(
-    `${planned.length} trainings to do, ${about.finished} finished; about ${duration(total)} on one core` +
+    `${planned.length} trainings to do, ${about.finished} finished; about ${duration(Math.max(1, total))} on one core` +
       (about.jobs > 1 ? `, ${about.jobs} at once` : ''),
   );
   if (rows.length > 0) note('times are of a measured step on one thread, without reading and augmenting');

@@ -131,7 +131,15 @@ export async function runOne(
   if (code === exitCodes.interrupted) return { how: 'stopped' };
   if (code !== exitCodes.ok) {
     const log = await readFile(files.log, 'utf8').catch(() => '');
-    return { how: 'failed', why: log.trim().split('\n').at(-1) || `exit code ${code}` };
+    return {
+      how: 'failed',
+      why:
+        log
+          .trim()
+          .split('\n')
+          .at(-1)
+          ?.replace(/^ghostnet: /, '') || `exit code ${code}`,
+    };
   }
   const { recipe, epochs, trainedOn, top1, count, of } = JSON.parse(stdout) as Answer;
   const [ratio, cheapKernel] = await ghostSettings(settings);
