@@ -2,7 +2,7 @@
  * Calibration pictures for compression passes: runs a network, compiled, on a set of inputs and shows the values of
  * its inner nodes. Stands beside create-network.ts because it needs compiler and runtime.
  */
-import { createNetwork } from './create-network.js';
+import { createNetwork, createQuantizedNetwork } from './create-network.js';
 import { rangeError } from './errors.js';
 import { type Graph, inputNodes, makeGraph, type Tensor } from './graph/graph.js';
 import { inferShapes } from './graph/shapes.js';
@@ -36,6 +36,7 @@ export function calibrationOf(
   const { threads = 1, relaxed } = options;
   return {
     count: inputs.length,
+    open: (network) => createQuantizedNetwork(network),
     async run(graph, weights, nodes, visit) {
       if (inputNodes(graph).length !== 1)
         throw rangeError('NO_CALIBRATION', `calibration: "${graph.name}" has not one input`);

@@ -1,11 +1,13 @@
 /**
- * Post-training quantisation in one call: runs the float network on calibration pictures, chooses ranges, and gives a
- * quantised network with a plan. Where the quantise pass and the compiler meet.
+ * Post-training quantisation in one call: runs the float network on calibration pictures, chooses ranges, corrects biases,
+ * and gives a quantised network with a plan. Where the quantise pass and the compiler meet.
  */
 import { compile } from './compiler/compile.js';
+import { createQuantizedNetwork } from './create-network.js';
 import { rangeError } from './errors.js';
 import { type Graph, inputNodes, makeGraph, type Weights } from './graph/graph.js';
-import { inferShapes } from './graph/shapes.js';
+import { correctBiases } from './passes/quantize/bias-correction.js';
+import { Observation } from './passes/quantize/observation.js';
 import {
   type Prepared,
   prepareQuantization,
@@ -13,18 +15,29 @@ import {
   type QuantizeOptions,
   quantizePrepared,
 } from './passes/quantize/quantize.js';
-import { StatisticsCollector, type ValueStatistics } from './passes/quantize/statistics.js';
 import { instantiate } from './runtime/network.js';
 
 /** One picture for networks of one input, or values by input name; planar [C, H, W] as the network takes them. */
 export type CalibrationInput = Float32Array | Readonly<Record<string, Float32Array>>;
 
-export interface CalibratedOptions extends QuantizeOptions {
+export interface ObserveOptions {
   /** Pictures like those that the network will see; 32 to 256 are enough. */
   readonly calibration: Iterable<CalibrationInput> | AsyncIterable<CalibrationInput>;
   /** Called after every picture. */
   readonly onPicture?: (done: number) => void;
 }
+
+export interface CorrectedOptions extends QuantizeOptions {
+  /**
+   * Corrects the biases, layer after layer, by what int8 does to the mean of their sums: on the first 128 pictures, or
+   * as many as fit 256 MiB. Default true.
+   */
+  readonly biasCorrection?: boolean;
+  /** Called as bias correction goes on. */
+  readonly onCorrection?: (done: number, steps: number) => void;
+}
+
+export interface CalibratedOptions extends ObserveOptions, CorrectedOptions {}
 
 /**
  * Quantises a network to int8. Batch norm is folded on the way; graph and weights given stay as they are.
@@ -36,28 +49,36 @@ export async function quantize(
   options: CalibratedOptions,
 ): Promise<QuantizationResult> {
   const prepared = prepareQuantization(graph, weights);
-  return quantizePrepared(prepared, await observe(prepared, options), options);
+  return quantizeObserved(prepared, await observe(prepared, options), options);
 }
 
-/** Statistics of every value of a prepared network over the calibration pictures. */
-export async function observe(
+/** The same of a network whose values were observed. */
+export async function quantizeObserved(
   prepared: Prepared,
-  options: Pick<CalibratedOptions, 'calibration' | 'onPicture'>,
-): Promise<ReadonlyMap<string, ValueStatistics>> {
+  observation: Observation,
+  options: CorrectedOptions = {},
+): Promise<QuantizationResult> {
+  const { network, plan } = quantizePrepared(prepared, observation.statistics(), options);
+  if (options.biasCorrection === false) return { network, plan };
+  const corrected = await correctBiases(prepared, network, observation, {
+    open: (part) => createQuantizedNetwork(part),
+    onStage: options.onCorrection,
+  });
+  return { network: corrected, plan };
+}
+
+/** What the calibration pictures make of a prepared network. */
+export async function observe(prepared: Prepared, options: ObserveOptions): Promise<Observation> {
   const { graph, weights, observed } = prepared;
-  const tapped = makeGraph({ ...graph, outputs: observed });
-  const network = await instantiate(compile(tapped, weights));
-  const shapes = inferShapes(tapped);
-  const collectors = new Map(
-    observed.map((name) => [name, new StatisticsCollector(shapes.get(name)?.[1] ?? 1)]),
-  );
+  const network = await instantiate(compile(makeGraph({ ...graph, outputs: observed }), weights));
+  const observation = new Observation(prepared);
   const names = inputNodes(graph).map(({ name }) => name);
   let done = 0;
   try {
     for await (const picture of options.calibration) {
       const inputs = picture instanceof Float32Array ? { [names[0] as string]: picture } : picture;
       const values = network.runAll(inputs);
-      for (const [name, collector] of collectors) collector.add(values[name] as Float32Array);
+      observation.add((name) => values[name] as Float32Array);
       done++;
       options.onPicture?.(done);
     }
@@ -69,5 +90,5 @@ export async function observe(
       'NO_CALIBRATION',
       `quantize "${graph.name}": no calibration pictures were given, expected at least one; 32 or more are better`,
     );
-  return new Map([...collectors].map(([name, collector]) => [name, collector.finish()]));
+  return observation;
 }

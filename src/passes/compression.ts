@@ -5,6 +5,7 @@
  */
 import { FormatError, rangeError } from '../errors.js';
 import type { Graph, Tensor, Weights } from '../graph/graph.js';
+import type { QuantizedRunner } from './quantize/bias-correction.js';
 import type { QuantizedNetwork } from './quantize/network.js';
 
 /** Pictures with which a pass learns what the feature maps hold. */
@@ -21,6 +22,8 @@ export interface Calibration {
     nodes: readonly string[],
     visit: (values: ReadonlyMap<string, Tensor>) => void,
   ): Promise<void>;
+  /** An engine for a quantised network, one picture at a time. */
+  open(network: QuantizedNetwork): Promise<QuantizedRunner>;
 }
 
 /** What a layer, or a whole network, costs for one picture. */

@@ -83,7 +83,7 @@ function runImage(
   const { graph } = network;
   const shapes = inferShapes(graph, { inputShapes });
   const fused = int8Operations(graph);
-  const floats = floatValues(graph, fused, shapes);
+  const floats = floatValues(graph, fused, shapes, network.values);
   const resolved = resolveScales(network, fused, shapes);
   const scales = (name: string): ChannelScales => resolved.get(name) as ChannelScales;
   const steps = new Map<string, Steps>();

@@ -134,7 +134,11 @@ async function openNetwork(
   const { quantize } = await import('../../quantize-network.js');
   noteUsualPreprocessing(model);
   const { inputs } = await readInputs(calibrate, graph, calibrationPictures, false);
-  const { network } = await quantize(graph, content.weights, { calibration: inputs });
+  const { quantizeProgress } = await import('../output/quantize-progress.js');
+  const line = quantizeProgress(inputs.length);
+  const { network } = await quantize(graph, content.weights, { calibration: inputs, ...line }).finally(
+    line.stop,
+  );
   return { graph: network.graph, weights: network, description: `${description}, in int8` };
 }
 

@@ -37,6 +37,7 @@ interface CompressOptions extends CommonOptions {
   readonly savePlan?: string;
   readonly calibrate?: string;
   readonly recalibrate: boolean;
+  readonly biasCorrection: boolean;
   readonly data?: string;
   readonly pictures: number;
   readonly train?: string;
@@ -77,6 +78,7 @@ export const registerCompress: Register = (program, act) => {
     .option('--round-to <n>', 'keep multiples of n channels (4 suits the runtime)', wholeNumber(1))
     .option('--calibrate <pictures>', 'a folder of pictures, or CIFAR-10: what layers see and say')
     .option('--no-recalibrate', 'leave batch-norm statistics as they are')
+    .option('--no-bias-correction', 'for int8: leave biases as they are')
     .option('--data <pictures>', 'class folders, or CIFAR-10: measures accuracy before and after')
     .option(
       '--pictures <n>',
@@ -158,6 +160,8 @@ async function compressCommand(name: string, options: CompressOptions): Promise<
     throw new UsageError(`--out: ${out}: expected a name that ends in .safetensors or .onnx`);
   if (method === 'int8' && out?.endsWith('.onnx'))
     throw new UsageError(`--out: ${out}: int8 models are written as .safetensors`);
+  if (!options.biasCorrection && method !== 'int8')
+    throw new UsageError(`--no-bias-correction: only int8 corrects biases, ${method} does not`);
   if (options.train !== undefined && method !== 'sfp')
     throw new UsageError(`--train: only sfp trains; fine-tune what ${method} gives with ghostnet train`);
   const common = commonOptions(options);
@@ -235,7 +239,14 @@ async function applied(
       train: await softTraining(training, model.graph, epochs, { threads, onStep }),
     };
   }
-  const recalibrate = options.recalibrate && calibration !== undefined && options.method !== 'int8';
+  if (options.method === 'int8') {
+    const { quantizeProgress } = await import('../output/quantize-progress.js');
+    const { onCorrection, stop } = quantizeProgress(0);
+    const { biasCorrection } = options;
+    const int8Options = { biasCorrection, onCorrection };
+    return pass.apply(model.graph, model.weights, plan, int8Options, calibration).finally(stop);
+  }
+  const recalibrate = options.recalibrate && calibration !== undefined;
   const { restoreBatchNorm } = await import('../../passes/restore-batch-norm.js');
   const start = recalibrate ? await restoreBatchNorm(model.graph, model.weights, calibration) : model;
   const result = await pass.apply(start.graph, start.weights, plan, more, calibration);

@@ -15,7 +15,7 @@ import {
   preprocessingHelp,
   withPreprocessing,
 } from '../input/preprocessing-option.js';
-import { progress } from '../output/progress.js';
+import { quantizeProgress } from '../output/quantize-progress.js';
 import { byteSize, outColors, print, printJson, table } from '../output/terminal.js';
 
 interface QuantizeCommandOptions {
@@ -49,7 +49,10 @@ export const registerQuantize: Register = (program, act) => {
         .default('equalised'),
     )
     .addOption(new Option('--ranges <how>', 'how ranges are chosen').choices(rangeMethods).default('minmax'))
-    .option('--no-bias-correction', 'leave the mean error of rounded weights')
+    .option(
+      '--no-bias-correction',
+      'leave biases as they are: no correction of mean errors, layer after layer',
+    )
     .option('--json', 'print { out, bytes, pictures, values: [{ value, kind, sqnr, ranges }] }')
     .addHelpText(
       'after',
@@ -75,11 +78,11 @@ async function quantizeCommand(name: string, options: QuantizeCommandOptions): P
   const { graph, weights, description } = model;
   noteUsualPreprocessing(model);
   const { inputs } = await readInputs(options.data, graph, options.pictures, false);
-  const line = progress('calibrating', inputs.length);
+  const line = quantizeProgress(inputs.length);
   const { granularity, ranges, biasCorrection } = options;
   const { network, plan } = await quantize(graph, weights, {
     calibration: inputs,
-    onPicture: line.update,
+    ...line,
     granularity,
     ranges,
     biasCorrection,

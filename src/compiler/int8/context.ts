@@ -33,7 +33,7 @@ export class Int8Context extends LoweringContext {
     this.isa = isa;
     this.element = elementOf(isa);
     this.#scales = resolveScales(network, fused, shapes);
-    this.#floats = floatValues(network.graph, fused, shapes);
+    this.#floats = floatValues(network.graph, fused, shapes, network.values);
   }
 
   override size(name: string): Size {

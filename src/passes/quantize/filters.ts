@@ -1,4 +1,4 @@
-/** Integers for one filter: per-channel symmetric weights with the input's scales inside, bias correction. */
+/** Integers for one filter: per-channel symmetric weights with the input's scales inside. */
 import type { Weights } from '../../graph/graph.js';
 import { shiftWindow } from '../../graph/shapes.js';
 import { batchNormAffine } from '../fold-batch-norm.js';
@@ -85,16 +85,10 @@ export function realFilter(operation: Operation, weights: Weights): RealFilter |
 }
 
 /**
- * `mean` is each input channel's mean over the calibration pictures: the shift that rounding the weights gives every
- * output on average is taken off its bias (Nagel et al. 2019, section 4.2). Undefined: no correction. `units` are
- * those of the outputs where sums are rounded in 16 bits: the filter's scales are chosen to suit.
+ * Weights rounded, the bias as it is (bias-correction.ts changes it). `units` are those of the outputs where sums are
+ * rounded in 16 bits: the filter's scales are chosen to suit.
  */
-export function quantizeFilter(
-  filter: RealFilter,
-  x: ChannelScales,
-  mean: ArrayLike<number> | undefined,
-  units?: FilterUnits,
-): QuantizedFilter {
+export function quantizeFilter(filter: RealFilter, x: ChannelScales, units?: FilterUnits): QuantizedFilter {
   const { data, outputs, columns, taps, channel } = filter;
   const values = new Int8Array(data.length);
   const bias = filter.bias.slice();
@@ -117,14 +111,10 @@ export function quantizeFilter(
   for (let o = 0; o < outputs; o++) {
     const scaled = scaledOf(o);
     const scale = scales[o] as number;
-    let error = 0;
     for (let i = 0; i < length; i++) {
-      const value = Math.min(levels, Math.max(-levels, Math.round((scaled[i] as number) / scale)));
-      values[o * length + i] = value;
-      const c = inputOf(o, i);
-      error += (value * scale - (scaled[i] as number)) * ((mean?.[c] ?? 0) / (x.scale[c] as number));
+      const value = Math.round((scaled[i] as number) / scale);
+      values[o * length + i] = Math.min(levels, Math.max(-levels, value));
     }
-    if (mean) bias[o] = (bias[o] as number) - error;
   }
   return { values, scales, bias };
 }

@@ -79,7 +79,6 @@ export function mergeStatistics(all: readonly ValueStatistics[]): ValueStatistic
   return {
     min: join((one) => one.min),
     max: join((one) => one.max),
-    mean: join((one) => one.mean),
     samples: all.flatMap((one) => one.samples),
   };
 }

@@ -6,7 +6,6 @@ import { profile } from '../../analysis/profile.js';
 import { rangeError } from '../../errors.js';
 import { type Graph, nodeParameters, type Tensor, type Weights } from '../../graph/graph.js';
 import type { Conv2dNode, LinearNode } from '../../graph/nodes.js';
-import { inferShapes } from '../../graph/shapes.js';
 import {
   type Calibration,
   type CompressionPass,
@@ -15,10 +14,11 @@ import {
   type LayerCost,
   type LayerPlan,
 } from '../compression.js';
+import { correctBiases } from './bias-correction.js';
+import { Observation } from './observation.js';
 import { filterNode, int8Operations, operationsOf } from './operations.js';
 import { type Prepared, prepareQuantization, type QuantizeOptions, quantizePrepared } from './quantize.js';
 import { type RangeMethod, rangeMethods } from './ranges.js';
-import { StatisticsCollector, type ValueStatistics } from './statistics.js';
 
 /** Of one layer; only `ranges` can be edited. */
 export interface Int8Settings {
@@ -29,7 +29,12 @@ export interface Int8Settings {
   readonly ranges: RangeMethod;
 }
 
-export type Int8Options = Pick<QuantizeOptions, 'ranges' | 'granularity' | 'biasCorrection'>;
+export interface Int8Options extends Pick<QuantizeOptions, 'ranges' | 'granularity'> {
+  /** Corrects the biases by what int8 does to the mean of their sums. Default true. */
+  readonly biasCorrection?: boolean;
+  /** Called as bias correction goes on. */
+  readonly onCorrection?: (done: number, steps: number) => void;
+}
 
 type Int8Plan = CompressionPlan<Int8Settings>;
 
@@ -79,24 +84,19 @@ function planInt8(graph: Graph, { ranges = 'minmax' }: Int8Options): Int8Plan {
   };
 }
 
-/** Statistics of a prepared network's values over the calibration pictures. */
-async function observe(
-  prepared: Prepared,
-  calibration: Calibration,
-): Promise<ReadonlyMap<string, ValueStatistics>> {
+/** What the calibration pictures make of a prepared network. */
+async function observe(prepared: Prepared, calibration: Calibration): Promise<Observation> {
   const { graph, weights, observed } = prepared;
-  const shapes = inferShapes(graph);
-  const collectors = new Map(
-    observed.map((name) => [name, new StatisticsCollector(shapes.get(name)?.[1] ?? 1)]),
-  );
+  const observation = new Observation(prepared);
   await calibration.run(graph, weights, observed, (values) => {
-    for (const [name, collector] of collectors) {
-      const { shape, data } = values.get(name) as Tensor;
-      const size = data.length / (shape[0] ?? 1);
-      for (let at = 0; at < data.length; at += size) collector.add(data.subarray(at, at + size));
-    }
+    const [batch = 1] = values.get(observed[0] as string)?.shape ?? [];
+    for (let n = 0; n < batch; n++)
+      observation.add((name) => {
+        const { data } = values.get(name) as Tensor;
+        return data.subarray((n * data.length) / batch, ((n + 1) * data.length) / batch);
+      });
   });
-  return new Map([...collectors].map(([name, collector]) => [name, collector.finish()]));
+  return observation;
 }
 
 /** Throws RangeError `PLAN_MISFIT` for what int8 cannot do. */
@@ -140,15 +140,22 @@ async function applyInt8(
     const ranges = rangesOf.get(weight);
     return ranges ? [[name, ranges]] : [];
   });
-  const statistics = await observe(prepared, calibration);
-  const result = quantizePrepared(prepared, statistics, { ...options, rangesOf: new Map(byNode) });
+  const observation = await observe(prepared, calibration);
+  const result = quantizePrepared(prepared, observation.statistics(), {
+    ...options,
+    rangesOf: new Map(byNode),
+  });
   const noise = new Map(result.plan.map(({ value, sqnr }) => [value, 10 ** (-sqnr / 10)]));
   const errors = new Map(filtered.map(({ weight, output }) => [weight, noise.get(output)]));
   const layers = plan.layers.map((layer) => {
     const error = errors.get(weightOf.get(layer.layer) ?? '');
     return error === undefined ? layer : { ...layer, error };
   });
-  return { graph, weights, quantized: result.network, plan: { ...plan, layers } };
+  const { biasCorrection = true, onCorrection: onStage } = options;
+  const quantized = biasCorrection
+    ? await correctBiases(prepared, result.network, observation, { open: calibration.open, onStage })
+    : result.network;
+  return { graph, weights, quantized, plan: { ...plan, layers } };
 }
 
 /**

@@ -39,9 +39,15 @@ export function keepsScales(operation: Operation): boolean {
 /**
  * Values that stay floats: what a linear layer, a convolution of one pixel or a mean over the whole map makes for the
  * outputs or for a softmax only, the same seen through nodes that only rename it (flatten, dropout), and softmax
- * itself. Throws RangeError `NOT_QUANTIZABLE` when something else reads a softmax.
+ * itself. What has scales in `stored` does not, as in a part of a network, whose outputs are no logits.
+ * Throws RangeError `NOT_QUANTIZABLE` when something else reads a softmax.
  */
-export function floatValues(graph: Graph, fused: FusedGraph, shapes: Shapes): ReadonlySet<string> {
+export function floatValues(
+  graph: Graph,
+  fused: FusedGraph,
+  shapes: Shapes,
+  stored?: { readonly has: (name: string) => boolean },
+): ReadonlySet<string> {
   const byName = nodeMap(graph);
   const readers = new Map<string, string[]>();
   const read = (name: string, reader: string): void => {
@@ -70,8 +76,8 @@ export function floatValues(graph: Graph, fused: FusedGraph, shapes: Shapes): Re
     const ends = graph.outputs.includes(name) || readBy.length > 0;
     const mayStay = item.kind === 'alias' ? isPlain(item.node) : makesFloats(item.operation);
     const [, , height = 1, width = 1] = shapes.get(name) ?? [];
-    if (!mayStay || height * width > 1 || !ends || !readBy.every((reader) => takesFloats.has(reader)))
-      continue;
+    if (!mayStay || height * width > 1 || !ends || stored?.has(name)) continue;
+    if (!readBy.every((reader) => takesFloats.has(reader))) continue;
     floats.add(name);
     if (item.kind === 'alias') takesFloats.add(name);
   }

@@ -1,6 +1,7 @@
 /**
  * Post-training quantisation: from a graph, its weights and the statistics of its values to a quantised network and a
- * plan that says each value's range and noise. Pure; pictures are run by whoever calibrates (src/quantize-network.ts).
+ * plan that says each value's range and noise. Pure; pictures are run by whoever calibrates (src/quantize-network.ts),
+ * and biases are corrected afterwards (bias-correction.ts).
  */
 import type { Graph, Weights } from '../../graph/graph.js';
 import { inferShapes } from '../../graph/shapes.js';
@@ -31,8 +32,6 @@ export interface QuantizeOptions {
   readonly rangesOf?: ReadonlyMap<string, RangeMethod>;
   /** What has a range of its own. Default 'equalised'. */
   readonly granularity?: Granularity;
-  /** Takes the mean error of rounded weights off the biases. Default true. */
-  readonly biasCorrection?: boolean;
 }
 
 /** One value of the plan. */
@@ -62,8 +61,7 @@ export function prepareQuantization(graph: Graph, weights: Weights): Prepared {
   const folded = foldBatchNorm(graph, weights);
   const clean = eliminateDeadNodes(folded.graph, folded.weights);
   const operations = operationsOf(int8Operations(clean.graph));
-  const read = operations.flatMap((operation) => filterNode(operation)?.inputs ?? []);
-  const observed = [...new Set([...operations.map(({ output }) => output), ...read])];
+  const observed = operations.map(({ output }) => output);
   return { graph: clean.graph, weights: clean.weights, outputNames: graph.outputs, observed };
 }
 
@@ -75,7 +73,7 @@ export function quantizePrepared(
   statistics: ReadonlyMap<string, ValueStatistics>,
   options: QuantizeOptions = {},
 ): QuantizationResult {
-  const { ranges = 'minmax', granularity = 'equalised', biasCorrection = true } = options;
+  const { ranges = 'minmax', granularity = 'equalised' } = options;
   const { graph, weights, outputNames } = prepared;
   const shapes = inferShapes(graph);
   const fused = int8Operations(graph);
@@ -112,20 +110,17 @@ export function quantizePrepared(
 
   const chosen = granularity === 'equalised' ? equalise(prepared, values, fused, shapes) : values;
   const scales = resolveScales({ graph, values: chosen }, fused, shapes);
-  const means = new Map<string, ArrayLike<number>>();
-  for (const [name, { mean }] of statistics) means.set(name, mean);
   const filters = new Map<string, ReturnType<typeof quantizeFilter>>();
   for (const operation of operations) {
     const node = filterNode(operation);
     const filter = realFilter(operation, weights);
     const x = node && scales.get(node.inputs[0] as string);
     if (!node || !filter || !x) continue;
-    const mean = biasCorrection ? means.get(node.inputs[0] as string) : undefined;
     const out = floats.has(operation.output) ? undefined : scales.get(operation.output);
     // a Ghost module's end: its filter makes the last channels
     const steps = out?.scale.slice(-filter.outputs);
     const units = steps && filterUnits(operation.activation, steps, operation.residual !== null);
-    filters.set(node.name, quantizeFilter(filter, x, mean, units));
+    filters.set(node.name, quantizeFilter(filter, x, units));
   }
   const plan = operations.flatMap((operation): QuantizationStep[] => {
     const value = operation.output;

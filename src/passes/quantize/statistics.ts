@@ -1,12 +1,10 @@
 /**
- * What calibration remembers of a value: least, greatest and mean of each channel over all pictures, and a sample of
- * its numbers, from which ranges are chosen. Knows no engine: whoever runs the network hands the values in.
+ * What calibration remembers of a value: least and greatest of each channel over all pictures, and a sample of its numbers, from which ranges are chosen. Knows no engine: whoever runs the network hands the values in.
  */
 
 export interface ValueStatistics {
   readonly min: Float64Array;
   readonly max: Float64Array;
-  readonly mean: Float64Array;
   /** Some values of each channel. */
   readonly samples: readonly Float32Array[];
 }
@@ -18,36 +16,31 @@ const perChannel = 2048;
 export class StatisticsCollector {
   readonly #min: Float64Array;
   readonly #max: Float64Array;
-  readonly #sum: Float64Array;
   readonly #samples: number[][];
   #count = 0;
 
   constructor(channels: number) {
     this.#min = new Float64Array(channels).fill(Number.POSITIVE_INFINITY);
     this.#max = new Float64Array(channels).fill(Number.NEGATIVE_INFINITY);
-    this.#sum = new Float64Array(channels);
     this.#samples = Array.from({ length: channels }, () => []);
   }
 
   /** One picture's value, planar [C][P]. */
   add(values: Float32Array): void {
-    const channels = this.#sum.length;
+    const channels = this.#min.length;
     const pixels = values.length / channels;
     // a step that shares no factor with the width, so that samples do not keep to one column
     const step = Math.max(1, Math.floor(pixels / perPicture) | 1);
     for (let c = 0; c < channels; c++) {
       let least = this.#min[c] as number;
       let most = this.#max[c] as number;
-      let sum = 0;
       for (let p = 0; p < pixels; p++) {
         const value = values[c * pixels + p] as number;
         if (value < least) least = value;
         if (value > most) most = value;
-        sum += value;
       }
       this.#min[c] = least;
       this.#max[c] = most;
-      this.#sum[c] = (this.#sum[c] as number) + sum / pixels;
       const samples = this.#samples[c] as number[];
       for (let p = this.#count % step; p < pixels && samples.length < perChannel; p += step)
         samples.push(values[c * pixels + p] as number);
@@ -56,11 +49,9 @@ export class StatisticsCollector {
   }
 
   finish(): ValueStatistics {
-    const count = Math.max(1, this.#count);
     return {
       min: this.#min,
       max: this.#max,
-      mean: this.#sum.map((sum) => sum / count),
       samples: this.#samples.map((samples) => Float32Array.from(samples)),
     };
   }
