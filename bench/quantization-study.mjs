@@ -12,7 +12,7 @@ import { createNetwork, createQuantizedNetwork } from '../dist/index.js';
 import { int8Operations, operationsOf } from '../dist/passes/quantize/operations.js';
 import { prepareQuantization, quantizePrepared } from '../dist/passes/quantize/quantize.js';
 import { signalToNoise } from '../dist/passes/quantize/ranges.js';
-import { observe } from '../dist/quantize-network.js';
+import { observe, quantizeObserved } from '../dist/quantize-network.js';
 import { loadQuantizationNetwork, presentNetworks } from './lib/quantization-data.mjs';
 import {
   listOption,
@@ -29,7 +29,7 @@ const most = numberOption('--pictures', Number.POSITIVE_INFINITY);
 const calibrating = numberOption('--calibration-pictures', 128);
 const files = { modules: 'quantization-modules.csv', ablation: 'quantization-ablation.csv' };
 
-/** By the name in the results: options of `quantizePrepared`. */
+/** By the name in the results: options of `quantizeObserved`. */
 const variants = {
   'equalised, biases': { granularity: 'equalised', ranges: 'minmax', biasCorrection: true },
   'halves, mse, biases': { granularity: 'half', ranges: 'mse', biasCorrection: true },
@@ -144,7 +144,8 @@ for (const name of wanted) {
   const { graph, weights, calibration, evaluation } = { ...given, ...withoutSoftmax(given) };
   const [output] = graph.outputs;
   const prepared = prepareQuantization(graph, weights);
-  const statistics = await observe(prepared, { calibration });
+  const observation = await observe(prepared, { calibration });
+  const statistics = observation.statistics();
   const modules = moduleRows(name, prepared, statistics);
   if (modules.length > 0) {
     const others = saved(files.modules).filter(({ network }) => network !== name);
@@ -172,7 +173,7 @@ for (const name of wanted) {
   };
   if (!rows.some((row) => row.network === name && row.variant === 'f32')) add('f32', float);
   for (const variant of todo) {
-    const { network } = quantizePrepared(prepared, statistics, variants[variant]);
+    const { network } = await quantizeObserved(prepared, observation, variants[variant]);
     add(variant, await logits(await createQuantizedNetwork(network), output, evaluation));
   }
 }

@@ -23,16 +23,26 @@ const shared = (name) => ({ ...compressionNetworks[name], path: join(data, compr
 export const quantizationNetworks = {
   'ghostnet-32': { path: own('ghostnet-32-cifar10.safetensors'), data: 'cifar10' },
   'ghost-resnet20': { path: own('runs/ghost-resnet20-cifar10/weights.safetensors'), data: 'cifar10' },
+  'ghostified-resnet20': {
+    path: own('runs/ghostified-resnet20-cifar10/weights.safetensors'),
+    data: 'cifar10',
+  },
   resnet20: { path: own('runs/resnet20-cifar10/weights.safetensors'), data: 'cifar10' },
   'ghost-resnet56': shared('ghost-resnet56'),
   'mobilenetv2-1.0': shared('mobilenetv2-1.0'),
   'squeezenet-1.1': shared('squeezenet-1.1'),
+  'mobilenetv1-0.25': {
+    path: join(data, 'models/onnx/mobilenetv1_0.25_128.onnx'),
+    preprocessing: { ...compressionNetworks['mobilenetv2-1.0'].preprocessing, shrink: 2 },
+    firstLabel: 1,
+    data: 'imagenet',
+  },
 };
 
 export const presentNetworks = () =>
   Object.keys(quantizationNetworks).filter((name) => existsSync(quantizationNetworks[name].path));
 
-async function photographs(files, how, [, height, width], labels) {
+export async function photographs(files, how, [, height, width], labels) {
   const pictures = [];
   for (const { name, bytes } of files)
     pictures.push(fitPicture(await decodePicture(bytes, { name }), how, width, height));

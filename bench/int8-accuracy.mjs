@@ -1,0 +1,126 @@
+/**
+ * Top-1 of int8 beside floats: the files that `ghostnet quantize` writes by default, on pictures that did not calibrate
+ * them. Networks of CIFAR-10 are calibrated on 128 pictures of its training part, spread evenly, and counted on all
+ * 10,000 test pictures; those of ImageNet on every tenth of the 1,000 pictures, and counted on the other 900. Saves a row
+ * for each network in bench/results/int8-accuracy.csv. What is not there is left out. Needs the build and the data
+ * (lib/compression-data.mjs).
+ *
+ *     node bench/int8-accuracy.mjs [--cifar folder] [--networks a,b]
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createNetwork, createQuantizedNetwork, loadQuantizedModel } from '../dist/index.js';
+import { readModelFile } from '../dist/node.js';
+import { cifarPart, readImagenetSample } from './lib/compression-data.mjs';
+import { photographs, quantizationNetworks } from './lib/quantization-data.mjs';
+import { listOption, readResults, resultsFolder, saveResults, thisMachine } from './lib/results.mjs';
+
+const cifar = listOption('--cifar')?.[0] ?? '../shared/data/cifar10';
+const present = Object.keys(quantizationNetworks).filter((name) =>
+  existsSync(quantizationNetworks[name].path),
+);
+const wanted = listOption('--networks') ?? present;
+const cli = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+const file = 'int8-accuracy.csv';
+const facts = {
+  ...thisMachine(),
+  node: process.versions.node,
+  command: 'node bench/int8-accuracy.mjs --cifar <folder>',
+  decibels: 'logits over their change, each less its mean',
+};
+
+/** The int8 file's bytes, as `ghostnet quantize` writes it by default. */
+function quantized({ path, network, preprocessing }, data, scratch) {
+  const out = join(scratch, 'int8.safetensors');
+  const how = join(scratch, 'preprocessing.json');
+  if (preprocessing) writeFileSync(how, JSON.stringify(preprocessing));
+  const options = ['--data', data, '--out', out, ...(network ? ['--network', network] : [])];
+  if (preprocessing) options.push('--preprocessing', how);
+  execFileSync(process.execPath, [cli, 'quantize', path, ...options], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  return readFileSync(out);
+}
+
+/** { folder, calibrated, counted } of a network; `counted` are Pictures. */
+async function picturesOf({ data: kind, preprocessing, firstLabel = 0 }, graph, scratch) {
+  if (kind === 'cifar10')
+    return {
+      folder: cifar,
+      calibrated: 128,
+      counted: cifarPart(cifar, 'test_batch.bin', 10_000, graph.meta.preprocessing),
+    };
+  const folder = join(scratch, 'calibration');
+  mkdirSync(folder);
+  const all = readImagenetSample();
+  const calibrating = all.filter((_, i) => i % 10 === 0);
+  for (const { name, bytes } of calibrating) writeFileSync(join(folder, name), bytes);
+  const others = all.filter((_, i) => i % 10 !== 0);
+  const { shape } = graph.nodes.find((node) => node.kind === 'input');
+  const labels = others.map(({ label }) => label + firstLabel);
+  const counted = await photographs(others, preprocessing, shape, labels);
+  return { folder, calibrated: calibrating.length, counted };
+}
+
+/** Logits of every picture. */
+function run(network, pictures) {
+  const all = Array.from({ length: pictures.count }, (_, i) => {
+    pictures.write(i, network.inputView());
+    network.execute();
+    return network.outputView().slice();
+  });
+  network.dispose();
+  return all;
+}
+
+const best = (values) => values.reduce((most, value, i) => (value > values[most] ? i : most), 0);
+const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+function decibels(expected, got) {
+  let [power, noise] = [0, 0];
+  expected.forEach((values, n) => {
+    const [a, b] = [mean(values), mean(got[n])];
+    values.forEach((value, c) => {
+      power += (value - a) ** 2;
+      noise += (value - a - (got[n][c] - b)) ** 2;
+    });
+  });
+  return 10 * Math.log10(power / noise);
+}
+
+for (const name of wanted) {
+  const network = quantizationNetworks[name];
+  const scratch = mkdtempSync(join(tmpdir(), 'int8-accuracy-'));
+  try {
+    const { graph, weights } = await readModelFile(
+      network.path,
+      network.network ? { network: network.network } : {},
+    );
+    const { folder, calibrated, counted } = await picturesOf(network, graph, scratch);
+    const integers = loadQuantizedModel(quantized(network, folder, scratch));
+    const before = run(await createNetwork(graph, weights), counted);
+    const after = run(await createQuantizedNetwork(integers), counted);
+    const right = (logits) => logits.filter((values, i) => best(values) === counted.label(i)).length;
+    const row = {
+      network: name,
+      calibrated,
+      counted: counted.count,
+      f32: right(before),
+      int8: right(after),
+      same: after.filter((values, i) => best(values) === best(before[i])).length,
+      logitsDb: decibels(before, after).toFixed(2),
+    };
+    row.points = ((100 * (row.int8 - row.f32)) / counted.count).toFixed(2);
+    const rows = existsSync(new URL(file, resultsFolder)) ? readResults(file).rows : [];
+    const place = rows.findIndex((one) => one.network === name);
+    if (place < 0) rows.push(row);
+    else rows[place] = row;
+    saveResults(file, facts, rows);
+    console.log(Object.values(row).join(' '));
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
