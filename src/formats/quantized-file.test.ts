@@ -67,6 +67,18 @@ describe('int8 model files', () => {
     },
   );
 
+  it('reads bytes whose slices share memory, as those of a Node Buffer do', async () => {
+    class Sharing extends Uint8Array<ArrayBuffer> {
+      override slice(from?: number, to?: number): Uint8Array<ArrayBuffer> {
+        return this.subarray(from, to);
+      }
+    }
+    const { network } = await quantized('ghost-resnet20-cifar');
+    const loaded = loadQuantizedModel(Sharing.from(saveQuantizedModel(network)));
+    for (const [node, filter] of network.filters)
+      expect(sameFilter(loaded.filters.get(node), filter), node).toBe(true);
+  });
+
   it('answers as the network that was saved', async () => {
     const { graph, network } = await quantized('ghost-resnet20-cifar');
     const input = picture(graph, 3);

@@ -195,7 +195,9 @@ export function loadQuantizedModel(bytes: Uint8Array): QuantizedNetwork {
   for (const [node, shape] of parts.filters) {
     const names = namesOf(node);
     const outputs = [shape[0] as number];
-    const values = Int8Array.from(new Int8Array(entry(names.values, 'I8', shape).bytes.slice().buffer));
+    const { bytes: stored } = entry(names.values, 'I8', shape);
+    // not slice(): a Buffer's shares its memory with the whole file
+    const values = Int8Array.from(new Int8Array(stored.buffer, stored.byteOffset, stored.byteLength));
     if (values.includes(-128)) fail(`tensor "${names.values}" holds -128, expected -127 to 127`);
     const { data: scales } = floats(names.scales, outputs);
     if (!scales.every(isScale)) fail(`tensor "${names.scales}" holds no scales`);
