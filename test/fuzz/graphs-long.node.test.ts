@@ -86,4 +86,13 @@ describe('random graphs in onnxruntime-node', () => {
     expect(reports.join('\n\n')).toBe('');
     expect(outcome.tally.found).toEqual([]);
   });
+
+  it('a graph at which onnxruntime itself crashes does not end the hunt', async (context) => {
+    const peers = await findPeers();
+    if (peers.length === 0) return context.skip('onnxruntime-node cannot be installed');
+    const tally = emptyTally();
+    for (const seed of [20269, 0]) await hunt(tally, fuzzGraph(seed), [], peers);
+    expect(tally.found).toEqual([]);
+    expect(tally.modes[peers[0]!.name]).toBe(2);
+  });
 });
