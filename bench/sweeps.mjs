@@ -1,6 +1,6 @@
 /**
- * GhostNet 1.0x over batches 1 to 64 (throughput), image sizes 96 to 512, and threads, beside onnxruntime. Needs the
- * build. Saves bench/results/sweeps-node<major>.csv.
+ * GhostNet 1.0x over threads, batches 1 to 64 (throughput) and image sizes 96 to 512, beside onnxruntime. Threads come first,
+ * and each runtime against itself: the threads of another wait in loops on the same cores. Needs the build. Saves bench/results/sweeps-node<major>.csv.
  *
  *     node bench/sweeps.mjs [--rounds 5]
  */
@@ -18,17 +18,42 @@ const loaders = new Map();
 for (const peer of peers) loaders.set(peer, await installPeer(peer, cache, console.error));
 
 const rows = [];
-async function measure(sweep, value, { inputSize = 224, batch = 1, threads = 1 }, others = peers) {
+function network(inputSize) {
   const graph = createModel('ghostnet-1.0x', { inputSize });
-  const weights = initializeWeights(graph, 1);
-  const runners = { ghostnet: await ownRunner(graph, weights, { batch, threads }) };
-  for (const peer of others)
-    runners[peer.name] = await peerRunner(peer, loaders.get(peer), graph, weights, { batch, threads });
-  const timings = await contest(runners, rounds);
-  for (const [runtime, { medianMs, p90Ms }] of Object.entries(timings)) {
-    const imagesPerSecond = ((1000 * batch) / medianMs).toFixed(1);
-    rows.push({ sweep, value, runtime, inputSize, batch, threads, medianMs, p90Ms, imagesPerSecond });
+  return [graph, initializeWeights(graph, 1)];
+}
+
+function keep(sweep, value, runtime, { inputSize = 224, batch = 1, threads = 1 }, { medianMs, p90Ms }) {
+  const imagesPerSecond = ((1000 * batch) / medianMs).toFixed(1);
+  rows.push({ sweep, value, runtime, inputSize, batch, threads, medianMs, p90Ms, imagesPerSecond });
+}
+
+async function measureThreads() {
+  const model = network(224);
+  const counts = Array.from({ length: availableParallelism() }, (_, i) => i + 1);
+  const own = {};
+  for (const threads of counts) own[threads] = await ownRunner(...model, { threads });
+  const timings = await contest(own, rounds);
+  for (const threads of counts) keep('threads', threads, 'ghostnet', { threads }, timings[threads]);
+  for (const threads of counts) {
+    const loader = loaders.get(onnxruntimeNode);
+    const runner = await peerRunner(onnxruntimeNode, loader, ...model, { threads });
+    keep('threads', threads, onnxruntimeNode.name, { threads }, (await contest({ runner }, rounds)).runner);
   }
+  console.log(
+    'threads',
+    Object.fromEntries(rows.map((row) => [`${row.runtime} ${row.value}`, row.medianMs])),
+  );
+}
+
+async function measure(sweep, value, { inputSize = 224, batch = 1 }) {
+  const model = network(inputSize);
+  const runners = { ghostnet: await ownRunner(...model, { batch }) };
+  for (const peer of peers)
+    runners[peer.name] = await peerRunner(peer, loaders.get(peer), ...model, { batch });
+  const timings = await contest(runners, rounds);
+  for (const [runtime, timing] of Object.entries(timings))
+    keep(sweep, value, runtime, { inputSize, batch }, timing);
   console.log(
     sweep,
     value,
@@ -36,11 +61,10 @@ async function measure(sweep, value, { inputSize = 224, batch = 1, threads = 1 }
   );
 }
 
+await measureThreads();
 for (const batch of [1, 2, 4, 8, 16, 32, 64]) await measure('batch', batch, { batch });
 for (const inputSize of [96, 128, 160, 192, 224, 256, 320, 384, 448, 512])
   await measure('size', inputSize, { inputSize });
-for (let threads = 1; threads <= availableParallelism(); threads++)
-  await measure('threads', threads, { threads }, [onnxruntimeNode]);
 
 const facts = {
   ...thisMachine(),
