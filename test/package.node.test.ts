@@ -94,6 +94,24 @@ describe('the installed package', () => {
     return [stdout, status];
   };
 
+  it('ships a network as a folder that can be installed too', () => {
+    const run = spawnSync('npx', ['--no-install', 'ghostnet', 'build', '--out', 'site', '--json'], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect([run.status, run.stderr.replace(/^npm warn .*\n/gm, '')]).toEqual([0, '']);
+    npm(['install', '--prefer-offline', './site'], folder);
+    const program = `
+      import { classify, info } from 'ghostnet-32-model';
+      const picture = { width: 32, height: 32, data: new Uint8Array(32 * 32 * 3).fill(90) };
+      const best = await classify(picture, { top: 2 });
+      console.log(best.length, info.labels.length);
+    `;
+    expect(node(program)).toEqual({ status: 0, stdout: '2 10\n', stderr: '' });
+    const options = ['--module', 'nodenext', '--lib', 'es2023,dom', '--types', ''];
+    expect(compile(program, ...options)).toEqual(['', 0]);
+  }, 120_000);
+
   it('types of the Node entry hold with those of Node', () => {
     const program = `
       import { readModelFile } from 'ghostnet/node';

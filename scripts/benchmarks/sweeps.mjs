@@ -53,5 +53,7 @@ Node ${facts.node}. ${about(facts)}
 ![Milliseconds by image size](plots/size.svg)
 ![Milliseconds by threads](plots/threads.svg)
 
+Each runtime's threads are measured against itself: those of another wait in loops on the same cores.
+
 `;
 }

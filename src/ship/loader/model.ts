@@ -102,7 +102,7 @@ export class Model {
     const sum = softmax ? 1 : powers.reduce((a, b) => a + b, 0);
     return [...powers.keys()]
       .sort((a, b) => (powers[b] as number) - (powers[a] as number))
-      .slice(0, top)
+      .slice(0, Math.max(top, 0))
       .map((index) => ({
         index,
         label: labels[index] ?? `class ${index}`,
