@@ -1,5 +1,6 @@
 /** docs/benchmarks.md: start, memory and download; two threads; `eval` over many pictures; weights that stay f16. */
 import { readResults } from '../../bench/lib/results.mjs';
+import { colors, Plot, savePlot } from '../lib/plot.mjs';
 import { about, has, markdown, ms, times } from './format.mjs';
 
 /** Start, memory, download. */
@@ -37,6 +38,37 @@ ${table}
 `;
 }
 
+/** GhostNet 1.0x and its peers in Chromium, by threads; '' where it was not measured. */
+function drawThreads() {
+  const file = 'networks-chromium.csv';
+  if (!has(file)) return '';
+  const { facts, rows } = readResults(file);
+  const data = rows.filter(({ network }) => network === 'ghostnet-1.0x');
+  const counts = [...new Set(data.map(({ threads }) => threads))];
+  savePlot('docs/plots/threads.svg', {
+    title: 'Milliseconds by threads',
+    height: 320,
+    marginRight: 120,
+    marginLeft: 56,
+    x: { label: 'threads →', ticks: counts, tickFormat: 'd' },
+    y: { label: '↑ ms', grid: true, zero: true },
+    color: { domain: ['ghostnet', 'onnxruntime-web', 'litert', 'tfjs-wasm'], range: colors },
+    marks: [
+      Plot.lineY(data, { x: 'threads', y: 'medianMs', stroke: 'runtime', strokeWidth: 2 }),
+      Plot.dot(data, { x: 'threads', y: 'medianMs', fill: 'runtime', r: 3 }),
+      Plot.text(
+        data.filter(({ threads }) => threads === Math.max(...counts)),
+        { x: 'threads', y: 'medianMs', text: 'runtime', fill: 'runtime', textAnchor: 'start', dx: 8 },
+      ),
+    ],
+  });
+  return `GhostNet 1.0x and its peers in Chromium ${facts.chromium}, all in one run (the tables above):
+
+![Milliseconds by threads](plots/threads.svg)
+
+`;
+}
+
 /** Two threads against one, measured before any peer is loaded. */
 export function threadSection() {
   const files = ['20', '24'].filter((major) => has(`threads-node${major}.csv`));
@@ -64,7 +96,7 @@ WebAssembly on the second core for long). Results are the same to the bit.
 
 ${table}
 
-`;
+${drawThreads()}`;
 }
 
 /** Memory and speed of `ghostnet eval` over as many pictures as ImageNet's validation set has. */

@@ -1,9 +1,9 @@
-/** docs/benchmarks.md: GhostNet 1.0x by batch, image size and threads, a plot each. */
+/** docs/benchmarks.md: GhostNet 1.0x by batch and by image size, a plot each. */
 import { readResults } from '../../bench/lib/results.mjs';
 import { colors, Plot, savePlot } from '../lib/plot.mjs';
 import { about, has } from './format.mjs';
 
-/** The sweeps over batch, image size and threads: a plot each. */
+/** The sweeps over batch and image size: a plot each. */
 export function sweepSection() {
   const name = ['sweeps-node24.csv', 'sweeps-node20.csv'].find(has);
   if (!name) return '';
@@ -36,24 +36,12 @@ export function sweepSection() {
     { type: 'log', base: 2, ticks: batches, tickFormat: 'd' },
   );
   line('size', 'medianMs', { title: 'Milliseconds by image size', x: 'side of the image →', y: '↑ ms' }, {});
-  line(
-    'threads',
-    'medianMs',
-    { title: 'Milliseconds by threads', x: 'threads →', y: '↑ ms' },
-    {
-      ticks: [...new Set(rows.filter(({ sweep }) => sweep === 'threads').map(({ value }) => value))],
-      tickFormat: 'd',
-    },
-  );
-  return `## GhostNet 1.0x by batch, image size and threads
+  return `## GhostNet 1.0x by batch and image size
 
-Node ${facts.node}. ${about(facts)}
+Node ${facts.node}. ${about(facts)}${facts.kept ? ` The other plot: ${facts.kept}.` : ''}
 
 ![Images a second by batch](plots/batch.svg)
 ![Milliseconds by image size](plots/size.svg)
-![Milliseconds by threads](plots/threads.svg)
-
-Each runtime's threads are measured against itself: those of another wait in loops on the same cores.
 
 `;
 }
