@@ -143,6 +143,18 @@ describe('ghostnet sweep', () => {
     expect(await rows('begun/results.csv')).toHaveLength(2);
   });
 
+  it('refuses a width for a network that has none before anything is measured', async () => {
+    await writeFile(
+      join(folder, 'wide.yaml'),
+      'data: photos\ngrid: { network: [mobilenet_v2, resnet20-cifar], width: [0.5] }\n',
+    );
+    const { code, stderr } = await run('sweep', 'wide.yaml', '--plan');
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(/--width: "resnet20-cifar" has no such setting/),
+    });
+  });
+
   it('names what failed and does the rest', async () => {
     const grid = (from: string) =>
       `data: photos\nepochs: 1\nbatch: 8\ngrid: { network: [tiny.safetensors], from: [${from}] }\n`;

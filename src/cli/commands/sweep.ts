@@ -12,6 +12,7 @@ import type { Claim } from '../../train/node/claim.js';
 import type { SweepRun } from '../../train/sweep.js';
 import type { Register } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
+import { networkOptions } from '../input/network-options.js';
 import { wholeNumber } from '../input/options.js';
 import { onInterrupt } from '../output/interrupt.js';
 import { warn } from '../output/report-error.js';
@@ -90,7 +91,11 @@ async function readRuns(file: string, { limit, out }: SweepOptions): Promise<Swe
     id,
     settings: limit === undefined ? settings : { ...settings, limit },
   }));
-  for (const run of runs) await checkUnchanged(run, out);
+  for (const run of runs) {
+    await checkUnchanged(run, out);
+    const { network = '', width } = run.settings;
+    if (width !== undefined) await networkOptions(network, { width });
+  }
   return runs;
 }
 
