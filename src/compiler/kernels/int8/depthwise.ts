@@ -43,6 +43,14 @@ const [IN, WEIGHTS, CONSTANTS, OUT, RESIDUAL, OUT2, CONSTANTS2, RESIDUAL2, BORDE
   0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
 ] as const;
 
+/** Where a half of the outputs is finished. */
+interface EndAddresses {
+  readonly constants: Local;
+  readonly to: Local;
+  /** The residual. */
+  readonly added: Local;
+}
+
 /** Lanes of the lower or upper halves of two vectors of bytes, in turns. */
 function interleaved(half: 0 | 1): readonly number[] {
   return Array.from({ length: 16 }, (_, i) => half * 8 + (i >> 1) + (i & 1) * 16);
@@ -172,52 +180,39 @@ export function emitInt8Depthwise(spec: Int8DepthwiseSpec, isa: Isa): FunctionBu
   };
   const pixelsOf = (tile: Tile, vector: number): number =>
     Math.min(perVector, tile.pixels - vector * perVector);
-  /** Rounds and stores a tile: `value` pushes pixel i of a vector, scaled. */
+  /**
+   * Rounds and stores a tile. `value` pushes pixel i of a vector, scaled; with `narrow` pixels 2 i and 2 i + 1, shifted, as
+   * i16x8.
+   */
   const finish = (
     tile: Tile,
-    constants: Local,
-    to: Local,
-    added: Local,
+    narrow: NarrowSpec | null,
+    { constants, to, added }: EndAddresses,
     value: (vector: number, i: number) => void,
   ): void => {
+    const residual = narrow ? extra : second;
     for (let vector = 0; vector < tile.vectors; vector++) {
       const pixels = pixelsOf(tile, vector);
-      if (spec.residual) loadPixels(f, element, added, vector * 16, pixels).set(second);
-      for (let i = 0; i < pixels; i++) {
+      const used = steps.slice(0, narrow ? Math.ceil(pixels / 2) : pixels);
+      if (spec.residual) loadPixels(f, element, added, vector * 16, pixels).set(residual);
+      used.forEach((into, i) => {
         value(vector, i);
-        if (spec.residual) {
-          widenPixel(f, element, second, i).op('f32x4ConvertI32x4S');
-          constant(f, constants, 'residual').op('f32x4Mul').op('f32x4Add');
+        if (narrow) {
+          const pair = (): void => {
+            widenPair(f, element, residual, i);
+          };
+          scaleNarrow(f, narrow, isa, constants, 0, spec.residual ? pair : undefined);
+        } else {
+          if (spec.residual) {
+            widenPixel(f, element, residual, i).op('f32x4ConvertI32x4S');
+            constant(f, constants, 'residual').op('f32x4Mul').op('f32x4Add');
+          }
+          emitRound(f, spec.hard, constants);
         }
-        emitRound(f, spec.hard, constants);
-        f.set(steps[i] as Local);
-      }
-      storePixels(f, element, to, vector * 16, steps.slice(0, pixels));
-    }
-    f.increment(to, tile.pixels * pixelBytes);
-    if (spec.residual) f.increment(added, tile.pixels * pixelBytes);
-  };
-  /** The same in 16 bits: `value` pushes pixels 2 i and 2 i + 1 of a vector, shifted, as i16x8. */
-  const finishNarrow = (
-    tile: Tile,
-    narrow: NarrowSpec,
-    constants: Local,
-    to: Local,
-    added: Local,
-    value: (vector: number, i: number) => void,
-  ): void => {
-    for (let vector = 0; vector < tile.vectors; vector++) {
-      const pixels = pixelsOf(tile, vector);
-      const pairs = steps.slice(0, Math.ceil(pixels / 2));
-      if (spec.residual) loadPixels(f, element, added, vector * 16, pixels).set(extra);
-      pairs.forEach((pair, i) => {
-        value(vector, i);
-        const residualPair = (): void => {
-          widenPair(f, element, extra, i);
-        };
-        scaleNarrow(f, narrow, isa, constants, 0, spec.residual ? residualPair : undefined).set(pair);
+        f.set(into);
       });
-      storePairs(f, element, to, vector * 16, pairs, pixels);
+      if (narrow) storePairs(f, element, to, vector * 16, used, pixels);
+      else storePixels(f, element, to, vector * 16, used);
     }
     f.increment(to, tile.pixels * pixelBytes);
     if (spec.residual) f.increment(added, tile.pixels * pixelBytes);
@@ -238,30 +233,26 @@ export function emitInt8Depthwise(spec: Int8DepthwiseSpec, isa: Isa): FunctionBu
   const emitTile = (tile: Tile): void => {
     accumulate(tile);
     const { narrow, intrinsic } = spec;
-    if (narrow)
-      finishNarrow(tile, narrow, CONSTANTS, out, residual, (vector, i) => shortSums(narrow, vector, i));
-    else
-      finish(tile, CONSTANTS, out, residual, (vector, i) => {
-        total(vector, i);
-        f.op('f32x4ConvertI32x4S');
-        constant(f, CONSTANTS, 'multiplier').op('f32x4Mul');
-      });
+    finish(tile, narrow, { constants: CONSTANTS, to: out, added: residual }, (vector, i) => {
+      if (narrow) {
+        shortSums(narrow, vector, i);
+        return;
+      }
+      total(vector, i);
+      f.op('f32x4ConvertI32x4S');
+      constant(f, CONSTANTS, 'multiplier').op('f32x4Mul');
+    });
     if (!spec.dual) return;
-    const loadCenter = (vector: number, i: number): void => {
+    finish(tile, intrinsic, { constants: CONSTANTS2, to: out2, added: residual2 }, (vector, i) => {
       if (i === 0) loadPixels(f, element, center, vector * 16, pixelsOf(tile, vector)).set(loaded);
-    };
-    if (intrinsic)
-      finishNarrow(tile, intrinsic, CONSTANTS2, out2, residual2, (vector, i) => {
-        loadCenter(vector, i);
+      if (intrinsic) {
         widenPair(f, element, loaded, i).i32Const(8).op('i16x8Shl');
-      });
-    else
-      finish(tile, CONSTANTS2, out2, residual2, (vector, i) => {
-        loadCenter(vector, i);
-        widenPixel(f, element, loaded, i).op('f32x4ConvertI32x4S');
-        constant(f, CONSTANTS2, 'multiplier').op('f32x4Mul');
-        constant(f, CONSTANTS2, 'offset').op('f32x4Add');
-      });
+        return;
+      }
+      widenPixel(f, element, loaded, i).op('f32x4ConvertI32x4S');
+      constant(f, CONSTANTS2, 'multiplier').op('f32x4Mul');
+      constant(f, CONSTANTS2, 'offset').op('f32x4Add');
+    });
     f.increment(center, tile.pixels * pixelBytes);
   };
   const moveRows = (columns: number): void => {

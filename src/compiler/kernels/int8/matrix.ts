@@ -5,10 +5,10 @@
 import type { Pair } from '../../../graph/nodes.js';
 import { FunctionBuilder, type Local } from '../../emitter/function.js';
 import { type Isa, keepsOrder } from '../kernel.js';
-import { eachPair } from '../pairs.js';
 import { pixelTiles, type TileRun } from '../tiles.js';
-import { constant, constantBytes, elementOf, offsetByUnits } from './element.js';
+import { constant, elementOf } from './element.js';
 import { emitEnd } from './matrix-end.js';
+import { eachOutputPair, matrixArguments } from './matrix-pairs.js';
 import type { Int8MatrixSpec } from './matrix-spec.js';
 import { addProducts, groupsOf, type ProductTile } from './products.js';
 import { emitVector } from './vector.js';
@@ -16,7 +16,7 @@ import { emitVector } from './vector.js';
 /** Steps of one loop body at most, and of a whole tile that needs no loop. */
 const [bodySteps, straightSteps] = [8, 10];
 
-const [IN, WEIGHTS, CONSTANTS, OUT, RESIDUAL, UNIT0, UNIT1] = [0, 1, 2, 3, 4, 5, 6] as const;
+const { input: IN, constants: CONSTANTS, out: OUT, residual: RESIDUAL } = matrixArguments;
 
 /** Most steps that one group of `spec` may have: neighbouring quads for 1x1, columns of the kernel otherwise. */
 export function groupedRun(kernel: Pair): number {
@@ -186,17 +186,7 @@ export function emitInt8Matrix(spec: Int8MatrixSpec, isa: Isa): FunctionBuilder 
     if (spec.residual) f.get(RESIDUAL).set(residual);
     if (rows > 1) f.repeat(rowCount, rows, () => outputRow(runs, quads));
     else outputRow(runs, quads);
-    f.increment(CONSTANTS, quads * constantBytes).increment(OUT, quads * outPlane);
-    if (spec.residual) f.increment(RESIDUAL, quads * residualPlane);
   };
-  offsetByUnits(f, CONSTANTS, UNIT0, constantBytes);
-  offsetByUnits(f, OUT, UNIT0, outPlane);
-  if (spec.residual) offsetByUnits(f, RESIDUAL, UNIT0, residualPlane);
-  eachPair(
-    f,
-    { weights: WEIGHTS, unit0: UNIT0, unit1: UNIT1, K: stepsPerPair, ranges: spec.ranges },
-    weightBase,
-    tile,
-  );
+  eachOutputPair(f, spec, { steps: stepsPerPair, outPlane, residualPlane }, weightBase, tile);
   return f;
 }

@@ -1,12 +1,12 @@
 /** One pixel without relaxed SIMD: a matrix times a vector, weights as one stream, sums in two parts. */
 import type { FunctionBuilder, Local } from '../../emitter/function.js';
 import type { Isa } from '../kernel.js';
-import { eachPair } from '../pairs.js';
-import { constantBytes, dotAdd, elementOf, offsetByUnits } from './element.js';
+import { constant, dotAdd, elementOf } from './element.js';
 import { emitEnd } from './matrix-end.js';
+import { eachOutputPair, matrixArguments } from './matrix-pairs.js';
 import type { Int8MatrixSpec } from './matrix-spec.js';
 
-const [IN, WEIGHTS, CONSTANTS, OUT, RESIDUAL, UNIT0, UNIT1] = [0, 1, 2, 3, 4, 5, 6] as const;
+const { input: IN, constants: CONSTANTS, out: OUT, residual: RESIDUAL } = matrixArguments;
 
 export function emitVector(f: FunctionBuilder, spec: Int8MatrixSpec, isa: Isa): FunctionBuilder {
   const { pixelBytes, words } = elementOf(isa);
@@ -41,22 +41,12 @@ export function emitVector(f: FunctionBuilder, spec: Int8MatrixSpec, isa: Isa): 
     if (steps % parts > 0) run(steps % parts);
     for (let quad = 0; quad < quads; quad++) {
       const sum = acc(0, quad);
-      f.get(CONSTANTS).mem('v128Load', quad * constantBytes);
+      constant(f, CONSTANTS, 'bias', quad);
       for (let part = 0; part < parts; part++) f.get(acc(part, quad)).op('i32x4Add');
       f.set(sum);
       emitEnd(f, spec, isa, { constants: CONSTANTS, out: OUT, residual: RESIDUAL }, quad, outBytes, [sum]);
     }
-    f.increment(CONSTANTS, quads * constantBytes).increment(OUT, quads * outBytes);
-    if (spec.residual) f.increment(RESIDUAL, quads * pixelBytes);
   };
-  offsetByUnits(f, CONSTANTS, UNIT0, constantBytes);
-  offsetByUnits(f, OUT, UNIT0, outBytes);
-  if (spec.residual) offsetByUnits(f, RESIDUAL, UNIT0, pixelBytes);
-  eachPair(
-    f,
-    { weights: WEIGHTS, unit0: UNIT0, unit1: UNIT1, K: steps, ranges: spec.ranges },
-    weightBase,
-    tile,
-  );
+  eachOutputPair(f, spec, { steps, outPlane: outBytes, residualPlane: pixelBytes }, weightBase, tile);
   return f;
 }
