@@ -226,6 +226,23 @@ describe('a page', () => {
     expect(code).toBe('PICTURE_TAINTED');
   });
 
+  it('compiles the module while it comes in', async () => {
+    const tab = await browser.newPage();
+    await tab.goto(await serve(join(root, 'plain')));
+    const compiled = await tab.evaluate(`(async () => {
+      const said = [];
+      for (const name of ['compile', 'compileStreaming']) {
+        const compile = WebAssembly[name];
+        WebAssembly[name] = (source) => (said.push(name), compile.call(WebAssembly, source));
+      }
+      const { load } = await import('./model/model.js?streaming');
+      (await load()).dispose();
+      return said;
+    })()`);
+    await tab.close();
+    expect(compiled).toEqual(['compileStreaming']);
+  });
+
   it('two networks of one name in one site keep a cache each', async () => {
     const folder = project('neighbours');
     cpSync(join(root, 'plain/model'), join(folder, 'other'), { recursive: true });

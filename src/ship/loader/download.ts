@@ -182,20 +182,35 @@ export interface CompiledFile {
   readonly bytes?: Bytes;
 }
 
-/** The compiled module at an address. */
+/** The module at an address, compiled while it comes in where the platform can. */
 export async function downloadModule(
   url: URL | string,
   signal: AbortSignal | undefined,
 ): Promise<CompiledFile> {
   const response = await request(url, signal);
-  return compileModule(async () => new Uint8Array(await response.arrayBuffer()), describe(url));
+  const streams =
+    'compileStreaming' in WebAssembly && response.headers.get('Content-Type') === 'application/wasm';
+  const copy = streams ? response.clone() : response;
+  return compileModule(
+    async () => new Uint8Array(await copy.arrayBuffer()),
+    describe(url),
+    streams ? response : undefined,
+  );
 }
 
-/** Compiles with clear errors: MODULE_DAMAGED, or CSP_FORBIDS_WASM. */
-export async function compileModule(read: () => Promise<Bytes>, what: string): Promise<CompiledFile> {
+/** Compiles, from `stream` while it comes in, with clear errors: MODULE_DAMAGED, or CSP_FORBIDS_WASM. */
+export async function compileModule(
+  read: () => Promise<Bytes>,
+  what: string,
+  stream?: Response,
+): Promise<CompiledFile> {
   try {
-    const bytes = await read();
-    return { module: await WebAssembly.compile(bytes), bytes };
+    const reading = read();
+    const compiling = stream
+      ? WebAssembly.compileStreaming(stream)
+      : reading.then((bytes) => WebAssembly.compile(bytes));
+    const [bytes, module] = await Promise.all([reading, compiling]);
+    return { module, bytes };
   } catch (cause) {
     if (isAbort(cause)) throw cause;
     const { message } = cause as Error;
