@@ -3,7 +3,8 @@
  * a call with its address, constant offset and width, and the instruction at the address that the call gives back. What
  * is allowed is the called functions' concern (src/compiler/guard.ts).
  */
-import { FunctionBuilder, type Local, type MemoryAccess } from './function.js';
+import type { MemoryAccess } from './accesses.js';
+import { FunctionBuilder, type Local } from './function.js';
 import type { MemoryName, ValueType } from './opcodes.js';
 
 /** Functions (address, offset, bytes) -> address, and the functions that must call them. */

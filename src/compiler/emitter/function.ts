@@ -3,6 +3,7 @@
  * after the instructions; control flow takes closures (`f.loop(() => ...)`). Exact instruction order is the caller's:
  * nothing is reordered or optimised here.
  */
+import type { MemoryAccess, OtherAccess } from './accesses.js';
 import { ByteWriter } from './bytes.js';
 import {
   type MemoryName,
@@ -17,25 +18,6 @@ import {
 
 /** Index of a parameter or local. */
 export type Local = number;
-
-/** Instructions that touch memory and are not in the table of memory instructions. */
-export type OtherAccess =
-  | 'loadLane32'
-  | 'loadLane64'
-  | 'storeLane32'
-  | 'storeLane64'
-  | 'memoryCopy'
-  | 'memoryFill';
-
-/** An instruction that loads or stores: its bytes [start, end) in the code, and its constant offset. */
-export interface MemoryAccess {
-  readonly name: MemoryName | OtherAccess;
-  readonly start: number;
-  readonly end: number;
-  readonly offset: number;
-  /** Lane of a vector, where the instruction has one. */
-  readonly lane: number;
-}
 
 /** A tuple of so many locals, or a list where the number is not known to the types. */
 export type Locals<Count extends number, Found extends readonly Local[] = []> = number extends Count
