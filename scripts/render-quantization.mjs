@@ -6,6 +6,7 @@ import { colors, Plot, savePlot } from './lib/plot.mjs';
 const root = new URL('../', import.meta.url);
 const modules = readResults('quantization-modules.csv');
 const ablation = readResults('quantization-ablation.csv');
+const accuracy = readResults('int8-accuracy.csv');
 const markdown = (head, rows) =>
   [head, head.map((_, i) => (i === 0 ? '---' : '--:')), ...rows]
     .map((row) => `| ${row.join(' | ')} |`)
@@ -38,7 +39,6 @@ function ablationTable() {
   const cell = (network, variant) => {
     const row = ablation.rows.find((one) => one.network === network && one.variant === variant);
     if (!row) return ['', ''];
-    const count = (value) => value.toLocaleString('en-US');
     return variant === 'f32'
       ? [count(row.correct), '']
       : [`${count(row.correct)} (${count(row.same)})`, `${row.logitsDb.toFixed(1)}`];
@@ -46,6 +46,22 @@ function ablationTable() {
   return markdown(
     ['ranges', ...networks.flatMap((network) => [network, 'dB'])],
     variants.map((variant) => [variant, ...networks.flatMap((network) => cell(network, variant))]),
+  );
+}
+
+const count = (value) => value.toLocaleString('en-US');
+
+function accuracyTable() {
+  const rows = accuracy.rows.toSorted((a, b) => b.counted - a.counted || (a.network < b.network ? -1 : 1));
+  return markdown(
+    ['network', 'pictures', 'f32', 'int8', 'points', 'same answer', 'dB'],
+    rows.map(({ network, counted, f32, int8, points, same, logitsDb }) => [
+      network,
+      ...[counted, f32, int8].map(count),
+      points.toFixed(2).replace('-', '−'),
+      `${((100 * same) / counted).toFixed(1)} %`,
+      logitsDb.toFixed(1),
+    ]),
   );
 }
 
@@ -95,7 +111,9 @@ let text = readFileSync(new URL('docs/int8.md', root), 'utf8');
 const { cpu, node, command, calibration } = ablation.facts;
 const [{ pictures }] = ablation.rows;
 const about = `Of ${pictures.toLocaleString('en-US')} CIFAR-10 test pictures. Node ${node}, ${cpu}; calibrated on ${calibration.replace(/, or of COCO.*/, '')}. \`${command}\``;
+const counted = `Node ${accuracy.facts.node}, ${accuracy.facts.cpu}. \`${accuracy.facts.command}\``;
 for (const [name, table] of Object.entries({
+  accuracy: `${accuracyTable()}\n\n${counted}`,
   modules: moduleTable(),
   ablation: `${ablationTable()}\n\n${about}`,
 })) {
