@@ -59,7 +59,7 @@ const cifarPictures = 50_000;
 /** Epochs of a run and of those that it started from, and the network (or the file) that they all began with. */
 function lineage(run) {
   const { config } = read(run, 'config.json');
-  const before = /^(.+)\/best\.safetensors$/.exec(config.network)?.[1];
+  const before = /^(.+)\/(?:best|weights)\.safetensors$/.exec(config.network)?.[1];
   if (!before) return { model: config.network, epochs: config.epochs };
   const { model, epochs } = lineage(before);
   return { model, epochs: epochs + config.epochs };

@@ -12,8 +12,8 @@ const number = (value) => value.toLocaleString('en-US');
 const percent = (share) => `${(100 * share).toFixed(2)} %`;
 const configOf = (name) => JSON.parse(read(name, 'config.json')).config;
 
-/** The run whose weights a run started from (`<run>/best.safetensors`, or `ghostified.safetensors` there). */
-const startOf = (network) => /^(.+)\/(?:best|ghostified)\.safetensors$/.exec(network)?.[1];
+/** The run whose weights a run started from (`best`, `weights` or `ghostified.safetensors` of it). */
+const startOf = (network) => /^(.+)\/(?:best|weights|ghostified)\.safetensors$/.exec(network)?.[1];
 function networkOf(config) {
   const start = startOf(config.network);
   return start ? networkOf(configOf(start)) : config.network;
