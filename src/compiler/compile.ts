@@ -5,7 +5,7 @@
 import { rangeError } from '../errors.js';
 import type { Graph, Weights } from '../graph/graph.js';
 import { eliminateDeadNodes } from '../passes/eliminate-dead-nodes.js';
-import { foldBatchNorm } from '../passes/fold-batch-norm.js';
+import { foldForInference } from '../passes/fold-for-inference.js';
 import type { QuantizedNetwork } from '../passes/quantize/network.js';
 import { assemble, controlBlock } from './assemble.js';
 import { checkPlan } from './check-plan.js';
@@ -86,13 +86,13 @@ function checkOptions(options: CompileOptions): void {
 }
 
 /**
- * Compiles a graph for fixed shapes. Batch norm is folded and dead nodes are removed first; the graph and the weights
- * given stay as they are. Inputs are [N, C, H, W] (or [N, C]) in planar order, outputs likewise.
+ * Compiles a graph for fixed shapes. Parallel branches (GhostNetV3 as trained) and batch norm are folded and dead nodes
+ * removed first; the graph and the weights given stay as they are. Inputs are [N, C, H, W] (or [N, C]) in planar order, outputs likewise.
  * Throws RangeError `WEIGHTS_MISSING`, `SHAPE_MISMATCH`, `BAD_BATCH`, `BAD_THREADS` or `TOO_LARGE`.
  */
 export function compile(graph: Graph, weights: Weights, options: CompileOptions = {}): CompiledModel {
   checkOptions(options);
-  const folded = foldBatchNorm(graph, weights);
+  const folded = foldForInference(graph, weights);
   const clean = eliminateDeadNodes(folded.graph, folded.weights);
   const program = lower(clean.graph, clean.weights, options);
   return build(graph.name, program, graph.outputs, clean.graph.outputs, options);

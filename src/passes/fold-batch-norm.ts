@@ -15,6 +15,7 @@ import {
   type Weights,
 } from '../graph/graph.js';
 import type { BatchNormNode, Conv2dNode, LinearNode, Node } from '../graph/nodes.js';
+import { dropParameters } from './drop-parameters.js';
 import { renameModules } from './eliminate-dead-nodes.js';
 import type { PassResult, PlanStep } from './pass.js';
 
@@ -81,6 +82,7 @@ export function foldBatchNorm(graph: Graph, weights: Weights): PassResult {
   const newWeights = new Map(weights);
   const parameters: Record<string, Parameter> = { ...graph.parameters };
   const nodes: Node[] = [];
+  const gone: string[] = [];
   // the convolution takes the batch norm's name, so that readers and outputs need no change
   const renamed = new Map<string, string>();
   for (const node of graph.nodes) {
@@ -91,14 +93,12 @@ export function foldBatchNorm(graph: Graph, weights: Weights): PassResult {
       continue;
     }
     if (node.kind === 'batchNorm' && folded.has(node.inputs[0] as string)) {
-      for (const name of [node.scale, node.shift, node.mean, node.variance]) {
-        delete parameters[name];
-        newWeights.delete(name);
-      }
+      gone.push(node.scale, node.shift, node.mean, node.variance);
       continue;
     }
     nodes.push(node);
   }
+  dropParameters(gone, nodes, parameters, newWeights);
   const present = new Set(nodes.map((node) => node.name));
   return {
     graph: makeGraph({

@@ -14,6 +14,7 @@ import {
   type Weights,
 } from '../graph/graph.js';
 import type { BatchNormNode, Conv2dNode, Node } from '../graph/nodes.js';
+import { dropParameters } from './drop-parameters.js';
 import { renameModules } from './eliminate-dead-nodes.js';
 import { batchNormAffine } from './fold-batch-norm.js';
 import type { PassResult, PlanStep } from './pass.js';
@@ -161,6 +162,7 @@ export function foldBranches(graph: Graph, weights: Weights): PassResult {
   const parameters: Record<string, Parameter> = { ...graph.parameters };
   const newWeights = new Map(weights);
   const nodes: Node[] = [];
+  const gone: string[] = [];
   for (const node of graph.nodes) {
     const sum = sums.get(node.name);
     if (!sum) {
@@ -170,16 +172,14 @@ export function foldBranches(graph: Graph, weights: Weights): PassResult {
     const target = largestOf(sum.branches) as Conv2dNode;
     const { weight, bias } = sumWeights(sum, target, weights);
     for (const { norm, conv } of sum.branches)
-      for (const name of [...nodeParameters(norm), ...(conv ? nodeParameters(conv) : [])]) {
-        delete parameters[name];
-        newWeights.delete(name);
-      }
+      gone.push(...nodeParameters(norm), ...(conv ? nodeParameters(conv) : []));
     const names = { weight: `${node.name}.weight`, bias: `${node.name}.bias` };
     parameters[names.weight] = { shape: weight.shape, role: 'weight' };
     parameters[names.bias] = { shape: bias.shape, role: 'bias' };
     newWeights.set(names.weight, weight).set(names.bias, bias);
     nodes.push({ ...target, ...names, name: node.name, inputs: [sum.input] });
   }
+  dropParameters(gone, nodes, parameters, newWeights);
   const present = new Set(nodes.map((node) => node.name));
   return {
     graph: makeGraph({

@@ -6,7 +6,7 @@ import type { CompiledModel, WeightRun } from '../compiler/compiled-model.js';
 import { rangeError } from '../errors.js';
 import { float16Table, numberToFloat16 } from '../formats/float16.js';
 import type { Graph, Weights } from '../graph/graph.js';
-import { foldBatchNorm } from '../passes/fold-batch-norm.js';
+import { foldForInference } from '../passes/fold-for-inference.js';
 import type { StoredAs } from './loader/manifest.js';
 
 /** How a run is stored: what is half as long without loss, or with `halves` in 16 bits. */
@@ -56,14 +56,14 @@ export function storeWeights(
 const largestHalf = 65504;
 
 /**
- * The network as it is stored in 16 bits: batch norm folded, and the filters rounded, so that the compiler may keep them
+ * The network as it is stored in 16 bits: branches and batch norm folded, and the filters rounded, so that the compiler may keep them
  * (`halfWeights`). All else is rounded when it is stored, as it is packed. Throws RangeError `FLOAT16_OVERFLOW`.
  */
 export function inHalves(
   graph: Graph,
   weights: Weights,
 ): { readonly graph: Graph; readonly weights: Weights } {
-  const folded = foldBatchNorm(graph, weights);
+  const folded = foldForInference(graph, weights);
   for (const [name, { data }] of folded.weights)
     for (const value of data)
       if (!(Math.abs(value) <= largestHalf))

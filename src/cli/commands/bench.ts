@@ -156,12 +156,12 @@ async function ours(model: RunnableModel, precision: string, threads: number): P
 async function theirs(peer: Peer, graph: Graph, weights: Weights, threads: number): Promise<Contestant> {
   const { installPeer } = await import('../measure/peers/peer.js');
   const { cacheFolder } = await import('../../formats/node/cache-folder.js');
-  const { foldBatchNorm } = await import('../../passes/fold-batch-norm.js');
+  const { foldForInference } = await import('../../passes/fold-for-inference.js');
   const { exportOnnx } = await import('../../formats/onnx/export.js');
   const { inputNodes } = await import('../../graph/graph.js');
   const { inferShapes } = await import('../../graph/shapes.js');
   const load = await installPeer(peer, cacheFolder(), note);
-  const folded = foldBatchNorm(graph, weights);
+  const folded = foldForInference(graph, weights);
   const inputShape = [1, ...inputNodes(graph)[0]!.shape];
   const outputShape = inferShapes(folded.graph).get(folded.graph.outputs[0]!) ?? [];
   const runner = await peer.create(load, {

@@ -92,10 +92,8 @@ async function convertCommand(from: string, to: string, options: ConvertOptions)
 }
 
 async function fold(graph: Graph, weights: Weights): Promise<{ graph: Graph; weights: Weights }> {
-  const { foldBranches } = await import('../../passes/fold-branches.js');
-  const { foldBatchNorm } = await import('../../passes/fold-batch-norm.js');
-  const single = foldBranches(graph, weights);
-  return foldBatchNorm(single.graph, single.weights);
+  const { foldForInference } = await import('../../passes/fold-for-inference.js');
+  return foldForInference(graph, weights);
 }
 
 async function encode(

@@ -6,7 +6,7 @@
 import type { Graph, Weights } from '../../graph/graph.js';
 import { inferShapes } from '../../graph/shapes.js';
 import { eliminateDeadNodes } from '../eliminate-dead-nodes.js';
-import { foldBatchNorm } from '../fold-batch-norm.js';
+import { foldForInference } from '../fold-for-inference.js';
 import type { Operation } from '../fuse.js';
 import { filterUnits } from './arithmetic.js';
 import { equalise } from './equalise.js';
@@ -48,7 +48,7 @@ export interface QuantizationResult {
   readonly plan: readonly QuantizationStep[];
 }
 
-/** What is quantised: the graph with batch norm folded and dead nodes gone. */
+/** What is quantised: the graph with branches and batch norm folded and dead nodes gone. */
 export interface Prepared {
   readonly graph: Graph;
   readonly weights: Weights;
@@ -58,7 +58,7 @@ export interface Prepared {
 }
 
 export function prepareQuantization(graph: Graph, weights: Weights): Prepared {
-  const folded = foldBatchNorm(graph, weights);
+  const folded = foldForInference(graph, weights);
   const clean = eliminateDeadNodes(folded.graph, folded.weights);
   const operations = operationsOf(int8Operations(clean.graph));
   const observed = operations.map(({ output }) => output);
