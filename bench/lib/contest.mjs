@@ -38,6 +38,12 @@ export async function peerRunner(peer, load, graph, weights, { threads = 1, batc
   return { run: () => runner.run(input), dispose: () => runner.dispose() };
 }
 
+/**
+ * How long each runner warms up. Small networks run for long in the code that the engine makes first: in Chromium GhostNet 0.5x on
+ * two threads takes 4.2 ms in its first quarter of a second, 2.5 in the second, 1.6 after that.
+ */
+const warmMs = 1000;
+
 /** Throws when a runner answers otherwise than the first. */
 async function checkAnswers(entries) {
   const [[, first], ...others] = entries;
@@ -61,7 +67,7 @@ export async function contest(runners, rounds, { compare = true } = {}) {
     if (compare) await checkAnswers(entries);
     for (const [, { run }] of entries) {
       const start = performance.now();
-      for (let i = 0; i < 25 && (i < 3 || performance.now() - start < 700); i++) await run();
+      for (let i = 0; i < 3 || performance.now() - start < warmMs; i++) await run();
     }
     const timings = await measure(
       entries.map(([, runner]) => runner),
