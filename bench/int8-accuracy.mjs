@@ -5,7 +5,10 @@
  * for each network in bench/results/int8-accuracy.csv. What is not there is left out. Needs the build and the data
  * (lib/compression-data.mjs).
  *
- *     node bench/int8-accuracy.mjs [--cifar folder] [--networks a,b]
+ * With --folds N, for networks of ImageNet alone: N calibrations, the first on pictures 0, 10, 20, ..., the second on 1, 11, 21,
+ * ..., each counted on its other 900, and the sums over all are saved in bench/results/int8-accuracy-folds.csv.
+ *
+ *     node bench/int8-accuracy.mjs [--cifar folder] [--networks a,b] [--folds 10]
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +19,14 @@ import { createNetwork, createQuantizedNetwork, loadQuantizedModel } from '../di
 import { readModelFile } from '../dist/node.js';
 import { cifarPart, readImagenetSample } from './lib/compression-data.mjs';
 import { photographs, quantizationNetworks } from './lib/quantization-data.mjs';
-import { listOption, readResults, resultsFolder, saveResults, thisMachine } from './lib/results.mjs';
+import {
+  listOption,
+  numberOption,
+  readResults,
+  resultsFolder,
+  saveResults,
+  thisMachine,
+} from './lib/results.mjs';
 
 const cifar = listOption('--cifar')?.[0] ?? '../shared/data/cifar10';
 const present = Object.keys(quantizationNetworks).filter((name) =>
@@ -24,11 +34,14 @@ const present = Object.keys(quantizationNetworks).filter((name) =>
 );
 const wanted = listOption('--networks') ?? present;
 const cli = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
-const file = 'int8-accuracy.csv';
+const folds = numberOption('--folds', 0);
+const file = folds ? 'int8-accuracy-folds.csv' : 'int8-accuracy.csv';
 const facts = {
   ...thisMachine(),
   node: process.versions.node,
-  command: 'node bench/int8-accuracy.mjs --cifar <folder>',
+  command: folds
+    ? `node bench/int8-accuracy.mjs --folds ${folds}`
+    : 'node bench/int8-accuracy.mjs --cifar <folder>',
   decibels: 'logits over their change, each less its mean',
 };
 
@@ -45,8 +58,8 @@ function quantized({ path, network, preprocessing }, data, scratch) {
   return readFileSync(out);
 }
 
-/** { folder, calibrated, counted } of a network; `counted` are Pictures. */
-async function picturesOf({ data: kind, preprocessing, firstLabel = 0 }, graph, scratch) {
+/** { folder, calibrated, counted } of a network; `counted` are Pictures. `first`: the first picture that calibrates. */
+async function picturesOf({ data: kind, preprocessing, firstLabel = 0 }, graph, scratch, first) {
   if (kind === 'cifar10')
     return {
       folder: cifar,
@@ -56,9 +69,9 @@ async function picturesOf({ data: kind, preprocessing, firstLabel = 0 }, graph, 
   const folder = join(scratch, 'calibration');
   mkdirSync(folder);
   const all = readImagenetSample();
-  const calibrating = all.filter((_, i) => i % 10 === 0);
+  const calibrating = all.filter((_, i) => i % 10 === first);
   for (const { name, bytes } of calibrating) writeFileSync(join(folder, name), bytes);
-  const others = all.filter((_, i) => i % 10 !== 0);
+  const others = all.filter((_, i) => i % 10 !== first);
   const { shape } = graph.nodes.find((node) => node.kind === 'input');
   const labels = others.map(({ label }) => label + firstLabel);
   const counted = await photographs(others, preprocessing, shape, labels);
@@ -91,36 +104,56 @@ function decibels(expected, got) {
   return 10 * Math.log10(power / noise);
 }
 
-for (const name of wanted) {
-  const network = quantizationNetworks[name];
+/** Counts of one calibration. */
+async function count(network, first) {
   const scratch = mkdtempSync(join(tmpdir(), 'int8-accuracy-'));
   try {
     const { graph, weights } = await readModelFile(
       network.path,
       network.network ? { network: network.network } : {},
     );
-    const { folder, calibrated, counted } = await picturesOf(network, graph, scratch);
+    const { folder, calibrated, counted } = await picturesOf(network, graph, scratch, first);
     const integers = loadQuantizedModel(quantized(network, folder, scratch));
     const before = run(await createNetwork(graph, weights), counted);
     const after = run(await createQuantizedNetwork(integers), counted);
     const right = (logits) => logits.filter((values, i) => best(values) === counted.label(i)).length;
-    const row = {
-      network: name,
+    return {
       calibrated,
       counted: counted.count,
       f32: right(before),
       int8: right(after),
       same: after.filter((values, i) => best(values) === best(before[i])).length,
-      logitsDb: decibels(before, after).toFixed(2),
+      logitsDb: decibels(before, after),
     };
-    row.points = ((100 * (row.int8 - row.f32)) / counted.count).toFixed(2);
-    const rows = existsSync(new URL(file, resultsFolder)) ? readResults(file).rows : [];
-    const place = rows.findIndex((one) => one.network === name);
-    if (place < 0) rows.push(row);
-    else rows[place] = row;
-    saveResults(file, facts, rows);
-    console.log(Object.values(row).join(' '));
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+for (const name of wanted) {
+  const network = quantizationNetworks[name];
+  if (folds && network.data === 'cifar10') continue;
+  const counts = [];
+  for (let first = 0; first < Math.max(1, folds); first++) {
+    counts.push(await count(network, first));
+    if (folds) console.log(name, first, Object.values(counts.at(-1)).join(' '));
+  }
+  const sum = (key) => counts.reduce((total, one) => total + one[key], 0);
+  const row = {
+    network: name,
+    ...(folds ? { folds } : {}),
+    calibrated: counts[0].calibrated,
+    counted: sum('counted'),
+    f32: sum('f32'),
+    int8: sum('int8'),
+    same: sum('same'),
+    logitsDb: (sum('logitsDb') / counts.length).toFixed(2),
+  };
+  row.points = ((100 * (row.int8 - row.f32)) / row.counted).toFixed(2);
+  const rows = existsSync(new URL(file, resultsFolder)) ? readResults(file).rows : [];
+  const place = rows.findIndex((one) => one.network === name);
+  if (place < 0) rows.push(row);
+  else rows[place] = row;
+  saveResults(file, facts, rows);
+  console.log(Object.values(row).join(' '));
 }

@@ -7,6 +7,7 @@ const root = new URL('../', import.meta.url);
 const modules = readResults('quantization-modules.csv');
 const ablation = readResults('quantization-ablation.csv');
 const accuracy = readResults('int8-accuracy.csv');
+const folds = readResults('int8-accuracy-folds.csv');
 const markdown = (head, rows) =>
   [head, head.map((_, i) => (i === 0 ? '---' : '--:')), ...rows]
     .map((row) => `| ${row.join(' | ')} |`)
@@ -51,8 +52,8 @@ function ablationTable() {
 
 const count = (value) => value.toLocaleString('en-US');
 
-function accuracyTable() {
-  const rows = accuracy.rows.toSorted((a, b) => b.counted - a.counted || (a.network < b.network ? -1 : 1));
+function accuracyTable(results) {
+  const rows = results.rows.toSorted((a, b) => b.counted - a.counted || (a.network < b.network ? -1 : 1));
   return markdown(
     ['network', 'pictures', 'f32', 'int8', 'points', 'same answer', 'dB'],
     rows.map(({ network, counted, f32, int8, points, same, logitsDb }) => [
@@ -111,9 +112,10 @@ let text = readFileSync(new URL('docs/int8.md', root), 'utf8');
 const { cpu, node, command, calibration } = ablation.facts;
 const [{ pictures }] = ablation.rows;
 const about = `Of ${pictures.toLocaleString('en-US')} CIFAR-10 test pictures. Node ${node}, ${cpu}; calibrated on ${calibration.replace(/, or of COCO.*/, '')}. \`${command}\``;
-const counted = `Node ${accuracy.facts.node}, ${accuracy.facts.cpu}. \`${accuracy.facts.command}\``;
+const source = ({ facts }) => `Node ${facts.node}, ${facts.cpu}. \`${facts.command}\``;
 for (const [name, table] of Object.entries({
-  accuracy: `${accuracyTable()}\n\n${counted}`,
+  accuracy: `${accuracyTable(accuracy)}\n\n${source(accuracy)}`,
+  folds: `${accuracyTable(folds)}\n\n${source(folds)}`,
   modules: moduleTable(),
   ablation: `${ablationTable()}\n\n${about}`,
 })) {
