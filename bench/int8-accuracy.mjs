@@ -18,7 +18,8 @@ import { fileURLToPath } from 'node:url';
 import { createNetwork, createQuantizedNetwork, loadQuantizedModel } from '../dist/index.js';
 import { readModelFile } from '../dist/node.js';
 import { cifarPart, readImagenetSample } from './lib/compression-data.mjs';
-import { photographs, quantizationNetworks } from './lib/quantization-data.mjs';
+import { best, decibels, logitsOf } from './lib/logits.mjs';
+import { photographs, presentNetworks, quantizationNetworks } from './lib/quantization-data.mjs';
 import {
   listOption,
   numberOption,
@@ -29,10 +30,7 @@ import {
 } from './lib/results.mjs';
 
 const cifar = listOption('--cifar')?.[0] ?? '../shared/data/cifar10';
-const present = Object.keys(quantizationNetworks).filter((name) =>
-  existsSync(quantizationNetworks[name].path),
-);
-const wanted = listOption('--networks') ?? present;
+const wanted = listOption('--networks') ?? presentNetworks();
 const cli = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const folds = numberOption('--folds', 0);
 const file = folds ? 'int8-accuracy-folds.csv' : 'int8-accuracy.csv';
@@ -78,32 +76,6 @@ async function picturesOf({ data: kind, preprocessing, firstLabel = 0 }, graph, 
   return { folder, calibrated: calibrating.length, counted };
 }
 
-/** Logits of every picture. */
-function run(network, pictures) {
-  const all = Array.from({ length: pictures.count }, (_, i) => {
-    pictures.write(i, network.inputView());
-    network.execute();
-    return network.outputView().slice();
-  });
-  network.dispose();
-  return all;
-}
-
-const best = (values) => values.reduce((most, value, i) => (value > values[most] ? i : most), 0);
-const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-function decibels(expected, got) {
-  let [power, noise] = [0, 0];
-  expected.forEach((values, n) => {
-    const [a, b] = [mean(values), mean(got[n])];
-    values.forEach((value, c) => {
-      power += (value - a) ** 2;
-      noise += (value - a - (got[n][c] - b)) ** 2;
-    });
-  });
-  return 10 * Math.log10(power / noise);
-}
-
 /** Counts of one calibration. */
 async function count(network, first) {
   const scratch = mkdtempSync(join(tmpdir(), 'int8-accuracy-'));
@@ -114,8 +86,8 @@ async function count(network, first) {
     );
     const { folder, calibrated, counted } = await picturesOf(network, graph, scratch, first);
     const integers = loadQuantizedModel(quantized(network, folder, scratch));
-    const before = run(await createNetwork(graph, weights), counted);
-    const after = run(await createQuantizedNetwork(integers), counted);
+    const before = await logitsOf(await createNetwork(graph, weights), counted);
+    const after = await logitsOf(await createQuantizedNetwork(integers), counted);
     const right = (logits) => logits.filter((values, i) => best(values) === counted.label(i)).length;
     return {
       calibrated,

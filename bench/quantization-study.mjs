@@ -13,6 +13,7 @@ import { int8Operations, operationsOf } from '../dist/passes/quantize/operations
 import { prepareQuantization, quantizePrepared } from '../dist/passes/quantize/quantize.js';
 import { signalToNoise } from '../dist/passes/quantize/ranges.js';
 import { observe, quantizeObserved } from '../dist/quantize-network.js';
+import { best, decibels, logitsOf } from './lib/logits.mjs';
 import { loadQuantizationNetwork, presentNetworks } from './lib/quantization-data.mjs';
 import {
   listOption,
@@ -107,35 +108,6 @@ function moduleRows(network, prepared, statistics) {
   });
 }
 
-/** The logits of every evaluation picture. */
-async function logits(network, output, pictures) {
-  const all = [];
-  for (let i = 0; i < pictures.count; i++) {
-    pictures.write(i, network.inputView());
-    network.execute();
-    all.push(network.outputView(output).slice());
-    if (i % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
-  }
-  network.dispose();
-  return all;
-}
-
-const best = (values) => values.reduce((most, value, i) => (value > values[most] ? i : most), 0);
-
-/** Decibels of logits, their mean taken off, over what they changed by. */
-function decibels(expected, got) {
-  let [power, noise] = [0, 0];
-  expected.forEach((values, n) => {
-    const mean = (of) => of.reduce((sum, value) => sum + value, 0) / of.length;
-    const [a, b] = [mean(values), mean(got[n])];
-    values.forEach((value, c) => {
-      power += (value - a) ** 2;
-      noise += (value - a - (got[n][c] - b)) ** 2;
-    });
-  });
-  return (10 * Math.log10(power / noise)).toFixed(2);
-}
-
 for (const name of wanted) {
   const began = performance.now();
   const seconds = () => `${((performance.now() - began) / 1000).toFixed(0)} s`;
@@ -156,7 +128,7 @@ for (const name of wanted) {
     (variant) => !rows.some((row) => row.network === name && row.variant === variant),
   );
   if (todo.length === 0) continue;
-  const float = await logits(await createNetwork(graph, weights), output, evaluation);
+  const float = await logitsOf(await createNetwork(graph, weights), evaluation, output);
   const answers = float.map(best);
   const add = (variant, got) => {
     const found = got.map(best);
@@ -166,7 +138,7 @@ for (const name of wanted) {
       pictures: found.length,
       correct: found.filter((answer, i) => answer === evaluation.label(i)).length,
       same: found.filter((answer, i) => answer === answers[i]).length,
-      logitsDb: got === float ? '' : decibels(float, got),
+      logitsDb: got === float ? '' : decibels(float, got).toFixed(2),
     });
     saveResults(files.ablation, facts, rows);
     console.log(Object.values(rows.at(-1)).join(' '), seconds());
@@ -174,7 +146,7 @@ for (const name of wanted) {
   if (!rows.some((row) => row.network === name && row.variant === 'f32')) add('f32', float);
   for (const variant of todo) {
     const { network } = await quantizeObserved(prepared, observation, variants[variant]);
-    add(variant, await logits(await createQuantizedNetwork(network), output, evaluation));
+    add(variant, await logitsOf(await createQuantizedNetwork(network), evaluation, output));
   }
 }
 
