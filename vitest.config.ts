@@ -10,6 +10,8 @@ const isolation = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
+// every core has a file: by default one core is left idle, which is half of a machine of two
+const maxWorkers = '100%';
 const include = ['src/**/*.test.ts', 'test/**/*.test.ts'];
 
 export default defineConfig({
@@ -20,6 +22,7 @@ export default defineConfig({
       {
         test: {
           name: 'node',
+          maxWorkers,
           include,
           exclude: ['**/*.browser.test.ts', '**/node_modules/**'],
           environment: 'node',
@@ -31,6 +34,7 @@ export default defineConfig({
         server: { headers: isolation },
         test: {
           name: 'chromium',
+          maxWorkers,
           include,
           exclude: ['**/*.node.test.ts', '**/node_modules/**'],
           testTimeout: 120_000,
