@@ -42,31 +42,57 @@ export function conv2dForward(
   const y = zeros(windowShape(x.shape, outChannels, { kernel: [kernelH, kernelW], ...geometry }), x);
   const { h: outH, w: outW } = mapSize(y);
   const outPerGroup = outChannels / groups;
-  const plane = new Float64Array(outH * outW);
-
-  for (let n = 0; n < batch; n++) {
-    for (let o = 0; o < outChannels; o++) {
-      plane.fill(bias?.data[o] ?? 0);
-      const firstChannel = Math.floor(o / outPerGroup) * channelsPerGroup;
-      for (let c = 0; c < channelsPerGroup; c++) {
-        const source = (n * inChannels + firstChannel + c) * h * w;
-        for (let r = 0; r < kernelH; r++) {
-          const rowOffset = r * dilation[0] - padding[0];
-          const rows = validOutputs(outH, h, stride[0], rowOffset);
-          for (let s = 0; s < kernelW; s++) {
-            const columnOffset = s * dilation[1] - padding[1];
-            const columns = validOutputs(outW, w, stride[1], columnOffset);
-            const factor = weight.data[((o * channelsPerGroup + c) * kernelH + r) * kernelW + s] as number;
-            for (let p = rows.from; p < rows.to; p++) {
-              const row = source + (p * stride[0] + rowOffset) * w + columnOffset;
-              for (let q = columns.from; q < columns.to; q++)
-                plane[p * outW + q]! += factor * (x.data[row + q * stride[1]] as number);
-            }
-          }
+  const length = channelsPerGroup * kernelH * kernelW;
+  const [xs, ys] = [x.data, y.data];
+  const filters = weight.data instanceof Float64Array ? weight.data : new Float64Array(weight.data);
+  /** What the filters of a group see of one output pixel, in their own order [C/G, R, S]; zeros outside of the map. */
+  const patch = new Float64Array(length);
+  const look = (from: number, p: number, q: number): void => {
+    let at = 0;
+    for (let c = 0; c < channelsPerGroup; c++)
+      for (let r = 0; r < kernelH; r++) {
+        const row = p * stride[0] - padding[0] + r * dilation[0];
+        const start = from + (c * h + row) * w;
+        for (let s = 0; s < kernelW; s++) {
+          const column = q * stride[1] - padding[1] + s * dilation[1];
+          const inside = row >= 0 && row < h && column >= 0 && column < w;
+          patch[at++] = inside ? (xs[start + column] as number) : 0;
         }
       }
-      y.data.set(plane, (n * outChannels + o) * outH * outW);
-    }
-  }
+  };
+
+  const start = (o: number): number => bias?.data[o] ?? 0;
+  const put = (n: number, o: number, pixel: number, sum: number): void => {
+    ys[(n * outChannels + o) * outH * outW + pixel] = sum;
+  };
+
+  for (let n = 0; n < batch; n++)
+    for (let g = 0; g < groups; g++)
+      for (let pixel = 0; pixel < outH * outW; pixel++) {
+        look((n * inChannels + g * channelsPerGroup) * h * w, Math.floor(pixel / outW), pixel % outW);
+        const end = (g + 1) * outPerGroup;
+        let o = end - outPerGroup;
+        // four sums at once: one alone waits for itself at every addition
+        for (; o + 3 < end; o += 4) {
+          const [f0, f1, f2, f3] = [o * length, (o + 1) * length, (o + 2) * length, (o + 3) * length];
+          let [s0, s1, s2, s3] = [start(o), start(o + 1), start(o + 2), start(o + 3)];
+          for (let k = 0; k < length; k++) {
+            const value = patch[k] as number;
+            s0 += value * (filters[f0 + k] as number);
+            s1 += value * (filters[f1 + k] as number);
+            s2 += value * (filters[f2 + k] as number);
+            s3 += value * (filters[f3 + k] as number);
+          }
+          put(n, o, pixel, s0);
+          put(n, o + 1, pixel, s1);
+          put(n, o + 2, pixel, s2);
+          put(n, o + 3, pixel, s3);
+        }
+        for (; o < end; o++) {
+          let sum = start(o);
+          for (let k = 0; k < length; k++) sum += (patch[k] as number) * (filters[o * length + k] as number);
+          put(n, o, pixel, sum);
+        }
+      }
   return y;
 }
