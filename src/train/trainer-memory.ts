@@ -90,8 +90,12 @@ export class TrainerMemory {
     for (const [name, { shape }] of Object.entries(this.#compiled.graph.parameters)) {
       const slot = this.#compiled.slots.get(name);
       if (!slot) continue;
-      const at = address / 4 + slot.offset;
-      weights.set(name, { shape, data: Float32Array.from(slot.index, (i) => this.floats[at + i]!) });
+      const { index, offset } = slot;
+      const at = address / 4 + offset;
+      // a plain loop: there are millions of them, at every checkpoint and validation
+      const data = new Float32Array(index.length);
+      for (let i = 0; i < index.length; i++) data[i] = this.floats[at + index[i]!]!;
+      weights.set(name, { shape, data });
     }
     return weights;
   }

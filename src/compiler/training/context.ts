@@ -53,6 +53,11 @@ export interface ParameterSlot {
   readonly decays: boolean;
 }
 
+/** Fills the index of a slot that holds its values in their logical order. */
+export function inOrder(index: Int32Array): void {
+  for (let i = 0; i < index.length; i++) index[i] = i;
+}
+
 /** A block of bytes outside the maps, placed after lowering. */
 export interface Block {
   readonly bytes: number;
@@ -149,16 +154,18 @@ export class LoweringContext {
     return this.#scratch?.(thread) ?? 0;
   }
 
+  /** The slot of a parameter of `logical` values in `count` floats; `fillIndex` says where each value lies. */
   parameter(
     name: string,
     logical: number,
     count: number,
-    indexOf: (i: number) => number,
+    fillIndex: (index: Int32Array) => void,
     traits: { readonly learned: boolean; readonly decays: boolean },
   ): ParameterSlot {
     const known = this.slots.get(name);
     if (known) return known;
-    const index = Int32Array.from({ length: logical }, (_, i) => indexOf(i));
+    const index = new Int32Array(logical);
+    fillIndex(index);
     const slot = { name, offset: this.arenaFloats, count: align(count, 4), index, ...traits };
     this.arenaFloats += align(count, 16);
     this.slots.set(name, slot);

@@ -5,7 +5,7 @@
  * Shape legend: I input channels, O output channels, R x S kernel.
  */
 import type { Conv2dNode, LinearNode } from '../../graph/nodes.js';
-import type { LoweringContext, ParameterSlot } from './context.js';
+import { inOrder, type LoweringContext, type ParameterSlot } from './context.js';
 import { quadsOf } from './maps.js';
 
 /** Whether parameters are learned and decayed. */
@@ -54,18 +54,22 @@ export function convolutionSlots(
   const perGroup = inChannels / groups;
   const K = R * S * inStored;
   const logical = outChannels * perGroup * R * S;
-  const indexOf = (i: number): number => {
-    const tap = i % (R * S);
-    const c = Math.floor(i / (R * S)) % perGroup;
-    const o = Math.floor(i / (R * S * perGroup));
-    if (isDepthwise(node)) return tap * inStored + o;
-    const input = Math.floor(o / (outChannels / groups)) * perGroup + c;
-    return panelIndex(tap * inStored + input, K, o, outStored / 4);
+  const fillIndex = (index: Int32Array): void => {
+    const [depthwise, perOutput] = [isDepthwise(node), outChannels / groups];
+    let at = 0;
+    for (let o = 0; o < outChannels; o++)
+      for (let c = 0; c < perGroup; c++) {
+        const input = Math.floor(o / perOutput) * perGroup + c;
+        for (let tap = 0; tap < R * S; tap++)
+          index[at++] = depthwise
+            ? tap * inStored + o
+            : panelIndex(tap * inStored + input, K, o, outStored / 4);
+      }
   };
   const count = isDepthwise(node) ? R * S * inStored : K * outStored;
-  const weight = context.parameter(node.weight, logical, count, indexOf, traits(node.weight));
+  const weight = context.parameter(node.weight, logical, count, fillIndex, traits(node.weight));
   if (node.bias === undefined) return { weight, bias: undefined };
-  return { weight, bias: context.parameter(node.bias, outChannels, outStored, (i) => i, traits(node.bias)) };
+  return { weight, bias: context.parameter(node.bias, outChannels, outStored, inOrder, traits(node.bias)) };
 }
 
 /** For each value of a class's weights, the byte offset in the weight's slot (below 0: a zero). */
@@ -83,17 +87,18 @@ export function classTable(
   const depthwise = isDepthwise(node);
   const table = new Int32Array(depthwise ? taps * inQuads * 4 : taps * outStored * inQuads * 4).fill(-1);
   for (let o = 0; o < outChannels; o++)
-    for (let c = 0; c < perGroup; c++)
-      rowTaps.forEach((r, i) => {
-        colTaps.forEach((s, j) => {
-          const source = weight.index[((o * perGroup + c) * R + r) * S + s] as number;
-          const tap = i * colTaps.length + j;
-          const input = Math.floor(o / (outChannels / groups)) * perGroup + c;
+    for (let c = 0; c < perGroup; c++) {
+      const input = Math.floor(o / (outChannels / groups)) * perGroup + c;
+      const filter = (o * perGroup + c) * R * S;
+      let tap = 0;
+      for (const r of rowTaps)
+        for (const s of colTaps) {
           const at = depthwise
             ? tap * inQuads * 4 + o
             : panelIndex(tap * outStored + o, taps * outStored, input, inQuads);
-          table[at] = source * 4;
-        });
-      });
+          table[at] = (weight.index[filter + r * S + s] as number) * 4;
+          tap++;
+        }
+    }
   return table;
 }

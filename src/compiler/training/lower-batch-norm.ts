@@ -5,7 +5,7 @@
 import type { BatchNormActivationNode } from '../../autodiff/nodes.js';
 import type { ActivationName } from '../../graph/nodes.js';
 import { emitActivation } from '../kernels/kernel.js';
-import type { LoweringContext, ParameterSlot } from './context.js';
+import { inOrder, type LoweringContext, type ParameterSlot } from './context.js';
 import type { TraitsOf } from './convolution-weights.js';
 import { emitActivationGradient } from './kernels/activation-gradient.js';
 import {
@@ -38,7 +38,7 @@ export function lowerBatchNorm(
   const quads = quadsOf(channels);
   const vector = quads * 16;
   const slot = (name: string): ParameterSlot =>
-    context.parameter(name, channels, quads * 4, (i) => i, traits(name));
+    context.parameter(name, channels, quads * 4, inOrder, traits(name));
   const [scale, shift, mean, variance] = [
     slot(norm.scale),
     slot(norm.shift),
