@@ -80,6 +80,11 @@ if (unknown.length > 0) {
   console.error(`unknown parts: ${unknown.join(', ')}; known: ${Object.keys(parts).join(', ')}`);
   process.exit(2);
 }
+if (chosen.length === 0 || chosen.some((name) => ['node', 'newer-node', 'chromium'].includes(name))) {
+  // had before tests run side by side, so that no two of them install it at once
+  findNewerNode();
+  await findChromium().catch((error) => console.error(error.message));
+}
 const results = [];
 for (const name of chosen.length > 0 ? chosen : Object.keys(parts)) {
   console.log(`\n== ${name}`);

@@ -8,7 +8,7 @@
 import { describe, expect, it } from 'vitest';
 import { profile } from '../../src/analysis/profile.js';
 import { exportOnnx } from '../../src/formats/onnx/export.js';
-import type { Graph } from '../../src/graph/graph.js';
+import type { Graph, Weights } from '../../src/graph/graph.js';
 import { fromJson, toJson } from '../../src/graph/json.js';
 import { initializeWeights } from '../../src/models/initialize.js';
 import { hashText } from '../../src/models/random.js';
@@ -47,8 +47,7 @@ const networks = listModels().flatMap(({ name }) => {
   return longForm() ? [{ name, graph: createModel(name, { classes, inputSize: 32 }), compared: false }] : [];
 });
 
-async function trains(graph: Graph, name: string): Promise<void> {
-  const weights = initializeWeights(graph, 3);
+async function trains(graph: Graph, name: string, weights: Weights): Promise<void> {
   const trainer = await createTrainer(graph, weights, {
     batch: trainingBatch,
     optimizer: { kind: 'sgd' },
@@ -71,10 +70,17 @@ async function trains(graph: Graph, name: string): Promise<void> {
 }
 
 describe.each(networks)('$name', ({ name, graph, compared }) => {
+  // drawn once, and not before a test runs
+  let drawn: Weights | undefined;
+  const initial = (): Weights => {
+    drawn ??= initializeWeights(graph, 3);
+    return drawn;
+  };
+
   it('counts, survives as JSON, exports', () => {
     expect(profile(graph).params).toBeGreaterThan(0);
     expect(toJson(fromJson(toJson(graph)))).toBe(toJson(graph));
-    expect(exportOnnx(graph, initializeWeights(graph, 1)).length).toBeGreaterThan(1000);
+    expect(exportOnnx(graph, initial()).length).toBeGreaterThan(1000);
   });
 
   it('runs as the reference', async () => {
@@ -96,5 +102,5 @@ describe.each(networks)('$name', ({ name, graph, compared }) => {
     expect(relative, report).toBeLessThan(tolerance);
   }, 60_000);
 
-  it('trains', () => trains(graph, name), 60_000);
+  it('trains', () => trains(graph, name, initial()), 60_000);
 });
