@@ -2,13 +2,11 @@
  * A page as users write it: the bundled library served over HTTP, run in the page and in a Web Worker, with and without
  * cross-origin isolation. Results are the same to the bit; without isolation the downgrade is said aloud.
  */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { build } from 'esbuild';
-import { type Browser, chromium } from 'playwright';
+import type { Browser } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-// @ts-expect-error a plain script
-import { findChromium } from '../scripts/find-chromium.mjs';
+import { launchChromium } from './launch-chromium.js';
+import { isolation, LocalServers } from './local-servers.js';
 
 /** Runs GhostNet 0.5x with two threads and says what came out; the same text serves the page and the worker. */
 const program = `
@@ -27,13 +25,10 @@ const program = `
     return answer;
   }
 `;
-const files: Record<string, [type: string, text: string]> = {
-  '/': ['text/html', '<!doctype html><title>ghostnet</title><link rel="icon" href="data:,">'],
-  '/program.js': ['text/javascript', program],
-  '/worker.js': [
-    'text/javascript',
-    `import { run } from '/program.js'; run().then((answer) => postMessage(answer));`,
-  ],
+const files: Record<string, string> = {
+  '/index.html': '<!doctype html><title>ghostnet</title><link rel="icon" href="data:,">',
+  '/program.js': program,
+  '/worker.js': `import { run } from '/program.js'; run().then((answer) => postMessage(answer));`,
 };
 
 interface Answer {
@@ -46,27 +41,8 @@ interface Answer {
   };
 }
 
-const isolation = {
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Embedder-Policy': 'require-corp',
-};
 let browser: Browser;
-const servers: Server[] = [];
-
-/** The address of a server of the files, with or without the headers that isolate a page. */
-function serve(headers: Record<string, string>): Promise<string> {
-  const server = createServer((request, response) => {
-    const file = files[request.url ?? ''];
-    response.writeHead(file ? 200 : 404, { ...headers, 'Content-Type': file?.[0] ?? 'text/plain' });
-    response.end(file?.[1]);
-  });
-  servers.push(server);
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () =>
-      resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`),
-    );
-  });
-}
+const servers = new LocalServers();
 
 beforeAll(async () => {
   const { outputFiles } = await build({
@@ -77,15 +53,12 @@ beforeAll(async () => {
     platform: 'browser',
     write: false,
   });
-  files['/ghostnet.js'] = ['text/javascript', outputFiles[0]?.text ?? ''];
-  browser = await chromium.launch({
-    executablePath: (await findChromium()) as string,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
-  });
+  files['/ghostnet.js'] = outputFiles[0]?.text ?? '';
+  browser = await launchChromium();
 }, 240_000);
 afterAll(async () => {
   await browser?.close();
-  for (const server of servers) server.close();
+  await servers.close();
 });
 
 async function visit(
@@ -114,7 +87,7 @@ describe('a page in Chromium', () => {
   it.each(['page', 'worker'] as const)(
     'isolated, in the %s: two threads, the same bits, nothing said',
     async (where) => {
-      const { answers, console } = await visit(await serve(isolation), where);
+      const { answers, console } = await visit(await servers.texts(files, isolation), where);
       expect(console).toEqual([]);
       expect(answers.map((answer) => answer.backend.threads)).toEqual([1, 2]);
       expect(answers[1]?.output).toEqual(answers[0]?.output);
@@ -126,7 +99,7 @@ describe('a page in Chromium', () => {
   it.each(['page', 'worker'] as const)(
     'not isolated, in the %s: one thread, and it says why',
     async (where) => {
-      const { answers, console } = await visit(await serve({}), where);
+      const { answers, console } = await visit(await servers.texts(files), where);
       expect(answers.map((answer) => answer.backend.threads)).toEqual([1, 1]);
       expect(answers[1]?.output).toEqual(answers[0]?.output);
       expect(answers[1]?.backend.reason).toContain('crossOriginIsolated');

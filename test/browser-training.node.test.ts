@@ -3,15 +3,13 @@
  * with one where it is not. A small ghost network learns to tell generated pictures apart; its file is read by Node,
  * which must classify as the page did.
  */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { build } from 'esbuild';
-import { type Browser, chromium } from 'playwright';
+import type { Browser } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-// @ts-expect-error a plain script
-import { findChromium } from '../scripts/find-chromium.mjs';
 import { createNetwork } from '../src/create-network.js';
 import { loadModel } from '../src/formats/model-file.js';
+import { launchChromium } from './launch-chromium.js';
+import { isolation, LocalServers } from './local-servers.js';
 
 /** What both sides draw: stripes of one of four directions, any phase and width, under noise. */
 const pictures = `
@@ -75,26 +73,12 @@ interface Trained {
   readonly model: readonly number[];
 }
 
-const files: Record<string, [type: string, text: string]> = {
-  '/': ['text/html', '<!doctype html><title>training</title><link rel="icon" href="data:,">'],
-  '/worker.js': ['text/javascript', worker],
+const files: Record<string, string> = {
+  '/index.html': '<!doctype html><title>training</title><link rel="icon" href="data:,">',
+  '/worker.js': worker,
 };
 let browser: Browser;
-const servers: Server[] = [];
-
-function serve(headers: Record<string, string>): Promise<string> {
-  const server = createServer((request, response) => {
-    const file = files[request.url ?? ''];
-    response.writeHead(file ? 200 : 404, { ...headers, 'Content-Type': file?.[0] ?? 'text/plain' });
-    response.end(file?.[1]);
-  });
-  servers.push(server);
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () =>
-      resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`),
-    );
-  });
-}
+const servers = new LocalServers();
 
 beforeAll(async () => {
   const { outputFiles } = await build({
@@ -110,21 +94,13 @@ beforeAll(async () => {
     target: 'es2022',
     write: false,
   });
-  files['/ghostnet.js'] = ['text/javascript', outputFiles[0]?.text ?? ''];
-  browser = await chromium.launch({
-    executablePath: (await findChromium()) as string,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
-  });
+  files['/ghostnet.js'] = outputFiles[0]?.text ?? '';
+  browser = await launchChromium();
 }, 240_000);
 afterAll(async () => {
   await browser?.close();
-  for (const server of servers) server.close();
+  await servers.close();
 });
-
-const isolation = {
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Embedder-Policy': 'require-corp',
-};
 
 describe('training in a page', () => {
   it.each([
@@ -136,7 +112,7 @@ describe('training in a page', () => {
       const page = await browser.newPage();
       const said: string[] = [];
       page.on('console', (message) => said.push(`${message.type()}: ${message.text()}`));
-      await page.goto(await serve(headers));
+      await page.goto(await servers.texts(files, headers));
       const trained = (await page.evaluate(`new Promise((resolve, reject) => {
       const worker = new Worker('/worker.js', { type: 'module' });
       worker.onmessage = ({ data }) => {

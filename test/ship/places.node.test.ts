@@ -4,21 +4,21 @@
  * picture that a browser has. All give the scores that this package computes.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { build as esbuild } from 'esbuild';
-import { type Browser, chromium, type Page } from 'playwright';
+import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-// @ts-expect-error a plain script
-import { findChromium } from '../../scripts/find-chromium.mjs';
 // @ts-expect-error a plain script
 import { findShipTool } from '../../scripts/ship-tools.mjs';
 import { servedHeaders } from '../../src/ship/node/serve-folder.js';
+import { launchChromium } from '../launch-chromium.js';
+import { LocalServers } from '../local-servers.js';
 import { expectedScores, folderWriter, pictureFormula, smallClassifier, worst } from './folder.js';
 
 interface Answer {
@@ -27,7 +27,7 @@ interface Answer {
 }
 
 const root = mkdtempSync(join(tmpdir(), 'ghostnet-places-'));
-const servers: Server[] = [];
+const servers = new LocalServers();
 let browser: Browser;
 let expected: readonly number[];
 /** Engines with fused multiply-add round otherwise. */
@@ -63,35 +63,6 @@ function project(name: string, shipped = 'shipped'): string {
   return folder;
 }
 
-const types: Record<string, string> = {
-  '.html': 'text/html',
-  '.js': 'text/javascript',
-  '.wasm': 'application/wasm',
-  '.svg': 'image/svg+xml',
-};
-
-function serve(folder: string, headers: Record<string, string> = {}): Promise<string> {
-  const server = createServer((request, response) => {
-    const path = (request.url ?? '/').replace(/\?.*/, '').replace(/\/$/, '/index.html');
-    try {
-      const content = readFileSync(join(folder, path));
-      response.writeHead(200, {
-        ...headers,
-        'Content-Type': types[extname(path)] ?? 'application/octet-stream',
-      });
-      response.end(content);
-    } catch {
-      response.writeHead(404, headers).end();
-    }
-  });
-  servers.push(server);
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () =>
-      resolve(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`),
-    );
-  });
-}
-
 async function answerOf(tab: Page): Promise<Answer> {
   const text = await tab.locator('html[data-answer]').getAttribute('data-answer', { timeout: 30_000 });
   return JSON.parse(text ?? '') as Answer;
@@ -123,26 +94,24 @@ beforeAll(async () => {
   expected = await expectedScores(graph, weights, true);
   tolerance = 1e-5 * Math.max(...expected.map(Math.abs));
   project('plain');
-  browser = await chromium.launch({
-    executablePath: (await findChromium()) as string,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
-  });
+  browser = await launchChromium();
 }, 240_000);
 afterAll(async () => {
   await browser?.close();
-  for (const server of servers) server.close();
+  await servers.close();
   rmSync(root, { recursive: true, force: true });
 });
 
 describe('a page', () => {
-  it('not isolated: one thread', async () => expectRight(await visit(await serve(join(root, 'plain'))), 1));
+  it('not isolated: one thread', async () =>
+    expectRight(await visit(await servers.folder(join(root, 'plain'))), 1));
 
   it('isolated, under a strict content security policy: two threads', async () =>
-    expectRight(await visit(await serve(join(root, 'plain'), servedHeaders)), 2));
+    expectRight(await visit(await servers.folder(join(root, 'plain'), servedHeaders)), 2));
 
   it('under a policy that forbids WebAssembly: an error that says what to add', async () => {
     const answer = await visit(
-      await serve(join(root, 'plain'), { 'Content-Security-Policy': "default-src 'self'" }),
+      await servers.folder(join(root, 'plain'), { 'Content-Security-Policy': "default-src 'self'" }),
     );
     expect(answer.code).toBe('CSP_FORBIDS_WASM');
     expect(answer.error).toContain("'wasm-unsafe-eval'");
@@ -160,13 +129,13 @@ describe('a page', () => {
       join(folder, 'worker.js'),
       `import { run } from './program.js'; run().then(postMessage, (error) => postMessage({ error: String(error) }));`,
     );
-    expectRight(await visit(await serve(folder)), 1);
-    expectRight(await visit(await serve(folder, servedHeaders)), 2);
+    expectRight(await visit(await servers.folder(folder)), 1);
+    expectRight(await visit(await servers.folder(folder, servedHeaders)), 2);
   });
 
   it('takes every kind of picture that a browser has, with the same scores', async () => {
     const tab = await browser.newPage();
-    await tab.goto(await serve(join(root, 'plain')));
+    await tab.goto(await servers.folder(join(root, 'plain')));
     const scores = (await tab.evaluate(`(async () => {
       const { load } = await import('./model/model.js');
       const model = await load();
@@ -200,12 +169,12 @@ describe('a page', () => {
 
   it('takes an image inside of an SVG, and says why it cannot read a picture of another site', async () => {
     const tab = await browser.newPage();
-    const other = await serve(join(root, 'plain'));
+    const other = await servers.folder(join(root, 'plain'));
     writeFileSync(
       join(root, 'plain/dot.svg'),
       '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
     );
-    await tab.goto(await serve(join(root, 'plain')));
+    await tab.goto(await servers.folder(join(root, 'plain')));
     const [drawn, whole, code] = (await tab.evaluate(`(async () => {
       const { load } = await import('./model/model.js');
       const model = await load();
@@ -228,7 +197,7 @@ describe('a page', () => {
 
   it('compiles the module while it comes in', async () => {
     const tab = await browser.newPage();
-    await tab.goto(await serve(join(root, 'plain')));
+    await tab.goto(await servers.folder(join(root, 'plain')));
     const compiled = await tab.evaluate(`(async () => {
       const said = [];
       for (const name of ['compile', 'compileStreaming']) {
@@ -249,7 +218,7 @@ describe('a page', () => {
     const { graph, weights } = smallClassifier();
     await (await folderWriter())(join(folder, 'other'), graph, weights, { precision: 'f32' });
     const tab = await browser.newPage();
-    await tab.goto(await serve(folder));
+    await tab.goto(await servers.folder(folder));
     await answerOf(tab);
     const keys = (await tab.evaluate(`(async () => {
       await (await import('./other/model.js')).load();
@@ -261,7 +230,7 @@ describe('a page', () => {
 
   it('keeps the weights in the cache: the second visit fetches none; another build takes its place', async () => {
     const folder = project('cached');
-    const url = await serve(folder);
+    const url = await servers.folder(folder);
     const context = await browser.newContext();
     const fetched: string[] = [];
     const once = async (): Promise<unknown> => {
@@ -295,8 +264,8 @@ describe('a project of', () => {
     const log = { logLevel: 'silent', configFile: false } as const;
     // nothing inlined, as with a real network, whose weights are large
     await build({ ...log, root: folder, base: './', build: { assetsInlineLimit: 0, target: 'es2022' } });
-    expectRight(await visit(await serve(join(folder, 'dist'))), 1);
-    expectRight(await visit(await serve(join(folder, 'dist'), servedHeaders)), 2);
+    expectRight(await visit(await servers.folder(join(folder, 'dist'))), 1);
+    expectRight(await visit(await servers.folder(join(folder, 'dist'), servedHeaders)), 2);
   });
 
   it('webpack', async () => {
@@ -319,8 +288,8 @@ describe('a project of', () => {
     const stats = await promisify(webpack)(options);
     expect(stats?.hasErrors() ? stats.toString() : '').toBe('');
     writeFileSync(join(folder, 'dist/index.html'), page);
-    expectRight(await visit(await serve(join(folder, 'dist'))), 1);
-    expectRight(await visit(await serve(join(folder, 'dist'), servedHeaders)), 2);
+    expectRight(await visit(await servers.folder(join(folder, 'dist'))), 1);
+    expectRight(await visit(await servers.folder(join(folder, 'dist'), servedHeaders)), 2);
   }, 240_000);
 
   it('esbuild: the folder’s files copied beside the bundle, or all of it inside', async () => {
@@ -337,7 +306,7 @@ describe('a project of', () => {
       writeFileSync(join(dist, 'index.html'), page);
       if (shipped === 'shipped')
         cpSync(join(folder, 'model'), dist, { recursive: true, filter: (path) => !path.endsWith('.html') });
-      expectRight(await visit(await serve(dist)), 1);
+      expectRight(await visit(await servers.folder(dist)), 1);
     }
   });
 });

@@ -6,12 +6,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright';
+import type { Browser, Page } from 'playwright';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-// @ts-expect-error a plain script
-import { findChromium } from '../../scripts/find-chromium.mjs';
 import { serveFolder } from '../../src/ship/node/serve-folder.js';
+import { launchChromium } from '../launch-chromium.js';
 
 const repository = join(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'ghostnet-walk-'));
@@ -65,17 +64,7 @@ beforeAll(async () => {
   await takePhotos();
   symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'), 'dir');
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-  browser = await chromium.launch({
-    executablePath: (await findChromium()) as string,
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--use-fake-device-for-media-stream',
-      '--use-fake-ui-for-media-stream',
-    ],
-  });
+  browser = await launchChromium('--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream');
 }, 240_000);
 afterAll(async () => {
   await browser?.close();
