@@ -12,6 +12,7 @@ import { Guard, placeOf, type Region } from './guard.js';
 import type { Isa } from './kernels/kernel.js';
 import { pictureKernels } from './kernels/picture.js';
 import { emitKernel, type KernelSpec, kernelKey } from './kernels/registry.js';
+import { lostMark, patience } from './lost-thread.js';
 import type { MemoryPlan } from './memory-plan.js';
 import type { Operand, VirtualBuffer } from './program.js';
 import { type Call, callAccesses, type Schedule, type ScheduledStep } from './schedule.js';
@@ -38,11 +39,14 @@ export const controlBlock = {
  */
 const spins = { least: 1 << 12, most: 1 << 18 } as const;
 
-/** barrier(target, mayWait, limitAddress): counts this thread in and returns when the counter has reached the target. */
-function emitBarrier(): FunctionBuilder {
-  const { counter, waiters } = controlBlock;
+/**
+ * barrier(target, mayWait, limitAddress): counts this thread in and returns when the counter has reached the target, or
+ * when a thread is gone: another says so, or this one has waited so many rounds.
+ */
+function emitBarrier(rounds: number): FunctionBuilder {
+  const { counter, waiters, stop } = controlBlock;
   const f = new FunctionBuilder(['i32', 'i32', 'i32']);
-  const [seen, left, limit] = [f.local('i32'), f.local('i32'), f.local('i32')];
+  const [seen, left, limit, waited] = [f.local('i32'), f.local('i32'), f.local('i32'), f.local('i32')];
   const addTo = (address: number, value: number): FunctionBuilder =>
     f.i32Const(0).i32Const(value).mem('i32AtomicAdd', address);
   addTo(counter, 1).i32Const(1).op('i32Add').get(0).op('i32Eq');
@@ -59,11 +63,22 @@ function emitBarrier(): FunctionBuilder {
     f.i32Const(0).mem('i32AtomicLoad', counter).tee(seen).get(0).op('i32Sub').i32Const(0).op('i32LtS');
     f.if(() => {
       f.get(left).i32Const(1).op('i32Sub').tee(left).brIf(again);
+      f.i32Const(0)
+        .mem('i32AtomicLoad', stop)
+        .if(() => f.op('return'));
       f.get(1).if(() => {
         f.get(limit).i32Const(2).op('i32ShrS').set(limit);
         addTo(waiters, 1).op('drop');
-        f.i32Const(0).get(seen).i64Const(-1).mem('atomicWait32', counter).op('drop');
+        // 2 says that nothing came
+        f.i32Const(0).get(seen).i64Const(patience.sleepNanoseconds).mem('atomicWait32', counter);
+        f.i32Const(1).op('i32ShrU').i32Const(patience.roundsOfSleep).op('i32Mul');
+        f.get(waited).op('i32Add').set(waited);
         addTo(waiters, -1).op('drop');
+      });
+      f.get(waited).i32Const(1).op('i32Add').tee(waited).i32Const(rounds).op('i32GtS');
+      f.if(() => {
+        f.i32Const(0).i32Const(lostMark).mem('i32AtomicStore', stop);
+        f.i32Const(0).i32Const(0x7fffffff).mem('atomicNotify', counter).op('drop');
       });
       f.i32Const(spins.least).set(left).br(again);
     });
@@ -86,6 +101,8 @@ export interface AssembleOptions {
   readonly picturePages: number;
   /** Seed of the delays before every call and barrier; undefined: none. Only for tests (delays.ts). */
   readonly delays?: number | undefined;
+  /** Rounds that a thread waits at a barrier before it takes another for lost; undefined: lost-thread.ts. Only for tests. */
+  readonly patience?: number | undefined;
   /** Every load and store of a kernel is checked against what its call may touch. */
   readonly checked: boolean;
   /** Gives a step's kernel a wrong address for one of its operands. Only for tests of checked builds. */
@@ -104,7 +121,7 @@ export function assemble(schedule: Schedule, plan: MemoryPlan, options: Assemble
   const { isa, batch, weights } = options;
   const { threads } = schedule;
   const module = new ModuleBuilder();
-  const barrier = threads > 1 ? module.add(emitBarrier()) : -1;
+  const barrier = threads > 1 ? module.add(emitBarrier(options.patience ?? patience.rounds)) : -1;
   const barriersPerImage = schedule.barriers + 1;
   const delay = options.delays === undefined ? -1 : module.add(emitDelay());
 

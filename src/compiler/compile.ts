@@ -59,6 +59,8 @@ export interface CompileOptions {
     readonly delays?: number;
     /** Leaves out the barrier of this number, from 0: a mistake that tests must notice. */
     readonly omitBarrier?: number;
+    /** Rounds that a thread waits at a barrier before it takes another for lost. */
+    readonly patience?: number;
     /** Gives the kernel of a step a wrong address for one of its operands. */
     readonly misplace?: { readonly step: number; readonly operand: number; readonly bytes: number };
   };
@@ -151,6 +153,7 @@ function build(
     weights: weightsAddress,
     profile,
     delays: trial.delays,
+    patience: trial.patience,
     checked,
     misplace: trial.misplace,
     picturePages: pictures ? pictureMemory / pageBytes : 0,

@@ -7,6 +7,7 @@
 import type { CompiledModel, Manifest, ManifestStep, Port } from '../compiler/compiled-model.js';
 import { EnvironmentError, rangeError, typeError } from '../errors.js';
 import { detectFeatures, type Features, mayWait } from './features.js';
+import { checkThreads, loseThread } from './lost-thread.js';
 import { checkViolation } from './violation.js';
 import { warnOnce } from './warn-once.js';
 import { type NetworkThread, startThread } from './worker.js';
@@ -64,7 +65,7 @@ export class Network {
   /**
    * Runs a network of one input and one output: `input` is the planar batch [N, C, H, W]; returns the output's values
    * in an array of their own. Throws RangeError `INPUT_SIZE`, `NOT_ONE_PORT`, TypeError `INPUT_TYPE`,
-   * EnvironmentError `NETWORK_DISPOSED`.
+   * EnvironmentError `NETWORK_DISPOSED`, `THREAD_LOST`.
    */
   run(input: Float32Array): Float32Array {
     if (this.inputs.length !== 1 || this.outputs.length !== 1)
@@ -107,7 +108,8 @@ export class Network {
   }
 
   /**
-   * Runs on what the inputs hold. Throws EnvironmentError `NETWORK_DISPOSED`, and, compiled with `checked`, RangeError
+   * Runs on what the inputs hold. Throws EnvironmentError `NETWORK_DISPOSED`, `THREAD_LOST` when a thread has ended (told at
+   * once, or after half a minute if it was ended from outside in the middle of a run), and, compiled with `checked`, RangeError
    * `MEMORY_VIOLATION`.
    */
   execute(): void {
@@ -122,12 +124,22 @@ export class Network {
       main(0, 0);
       return;
     }
-    const { counter, base, epoch } = this.#manifest.control;
+    const { control } = this.#manifest;
+    const { counter, base, epoch } = control;
+    const check = (): void => checkThreads(this.#words, control, `network "${this.name}"`);
+    check();
     const start = Atomics.load(this.#words, counter >> 2);
     Atomics.store(this.#words, base >> 2, start);
     Atomics.add(this.#words, epoch >> 2, 1);
     Atomics.notify(this.#words, epoch >> 2);
-    main(start, this.#mayWait);
+    try {
+      main(start, this.#mayWait);
+    } catch (error) {
+      // the others would wait for this thread
+      loseThread(this.#words, control);
+      throw error;
+    }
+    check();
   }
 
   /**

@@ -5,8 +5,10 @@
  */
 
 import type { Manifest } from '../compiler/compiled-model.js';
+import { lostMark } from '../compiler/lost-thread.js';
 import { EnvironmentError } from '../errors.js';
 import { nodeWorkerThreads } from './features.js';
+import { loseThread } from './lost-thread.js';
 
 interface WorkerStart {
   readonly module: WebAssembly.Module;
@@ -28,7 +30,8 @@ const lingerMs = 1;
 
 /**
  * Runs `ready` once it listens for epochs; returns when the stop word is set. A notification without a new epoch says
- * that a run is near: the worker wakes up and looks for it while the caller still copies its input.
+ * that a run is near: the worker wakes up and looks for it while the caller still copies its input. A kernel that traps ends the
+ * worker, and no other thread waits for it.
  * @internal
  */
 export const workerLoop = `
@@ -47,7 +50,14 @@ function serve({ module, memory, thread, control }, ready) {
     }
     epoch = Atomics.load(words, at);
     if (Atomics.load(words, control.stop >> 2) !== 0) return;
-    main(Atomics.load(words, control.base >> 2), 1);
+    try {
+      main(Atomics.load(words, control.base >> 2), 1);
+    } catch (error) {
+      // as loseThread of lost-thread.ts
+      Atomics.store(words, control.stop >> 2, ${lostMark});
+      Atomics.notify(words, control.counter >> 2);
+      throw error;
+    }
   }
 }`;
 
@@ -63,13 +73,21 @@ function failed(cause: unknown): EnvironmentError {
   return new EnvironmentError('WORKER_FAILED', `threads: a worker did not start: ${what}`, { cause });
 }
 
+/** For a worker that has ended by itself: the next run says so. One that was told to end is nobody's loss. */
+function whenLost({ memory, control }: WorkerStart): () => void {
+  const words = new Int32Array(memory.buffer);
+  return () => loseThread(words, control);
+}
+
 function startNode(
   start: WorkerStart,
   threads: typeof import('node:worker_threads'),
 ): Promise<NetworkThread> {
   return new Promise((resolve, reject) => {
     const worker = new threads.Worker(nodeSource, { eval: true, workerData: start, execArgv: [] });
+    const lost = whenLost(start);
     worker.once('error', (error) => reject(failed(error)));
+    worker.once('exit', lost);
     worker.once('message', () => {
       // an idle network does not keep the process alive
       worker.unref();
@@ -83,8 +101,10 @@ function startWeb(start: WorkerStart): Promise<NetworkThread> {
     const url = URL.createObjectURL(new Blob([webSource], { type: 'text/javascript' }));
     const worker = new Worker(url);
     const done = (): void => URL.revokeObjectURL(url);
+    const lost = whenLost(start);
     worker.onerror = (event) => {
       done();
+      lost();
       reject(failed(event.message || 'refused (does a content security policy forbid blob: workers?)'));
     };
     worker.onmessage = () => {

@@ -11,6 +11,7 @@ import { mapBytes, origin, strides } from '../compiler/training/maps.js';
 import { EnvironmentError, rangeError } from '../errors.js';
 import type { Graph, Tensor, Weights } from '../graph/graph.js';
 import { mayWait } from '../runtime/features.js';
+import { checkThreads, loseThread } from '../runtime/lost-thread.js';
 import { takeViolation, violationError } from '../runtime/violation.js';
 import type { NetworkThread } from '../runtime/worker.js';
 import { lossValue } from './loss-value.js';
@@ -63,7 +64,7 @@ export class Trainer {
       this.#at.floats.fill(1, arena.second / 4, (arena.second + arenaBytes) / 4);
   }
 
-  /** One step of training. Throws RangeError `INPUT_SIZE`, EnvironmentError `TRAINER_DISPOSED`. */
+  /** One step of training. Throws RangeError `INPUT_SIZE`, EnvironmentError `TRAINER_DISPOSED`, `THREAD_LOST`. */
   step(input: StepInput): StepResult {
     const { batch, rule } = this.#compiled.options;
     const { addresses, classes, shares } = this.#compiled;
@@ -277,10 +278,18 @@ export class Trainer {
       this.#main?.(0, 0);
       return;
     }
+    checkThreads(this.#at.words, control, 'trainer');
     const base = Atomics.load(this.#at.words, control.counter >> 2);
     Atomics.store(this.#at.words, control.base >> 2, base);
     Atomics.add(this.#at.words, control.epoch >> 2, 1);
     Atomics.notify(this.#at.words, control.epoch >> 2);
-    this.#main?.(base, this.#mayWait);
+    try {
+      this.#main?.(base, this.#mayWait);
+    } catch (error) {
+      // the others would wait for this thread
+      loseThread(this.#at.words, control);
+      throw error;
+    }
+    checkThreads(this.#at.words, control, 'trainer');
   }
 }

@@ -220,4 +220,16 @@ describe('a folder with threads, in Node and Chromium', () => {
     expect(node).toMatchObject({ code: 'THREADS_FAILED', said: [] });
     expect(page).toMatchObject({ code: 'THREADS_FAILED' });
   });
+
+  it('a thread that traps in the middle of a picture: an error of that picture', async () => {
+    const damage: Damage = (at) => {
+      const whole = readFileSync(at('model.thread.js'), 'utf8');
+      const changed = whole.replace(/const main = .*;/, 'const main = () => { throw new Error("trap"); };');
+      expect(changed).not.toBe(whole);
+      writeFileSync(at('model.thread.js'), changed);
+    };
+    const [node, page] = (await both(damage)) as [Outcome, Outcome];
+    expect(node).toMatchObject({ code: 'THREADS_FAILED', said: [] });
+    expect(page).toMatchObject({ code: 'THREADS_FAILED' });
+  });
 });

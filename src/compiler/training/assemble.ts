@@ -7,6 +7,7 @@ import { FunctionBuilder } from '../emitter/function.js';
 import { ModuleBuilder } from '../emitter/module.js';
 import { Guard, placeOf, type Region } from '../guard.js';
 import type { Isa } from '../kernels/kernel.js';
+import { patience } from '../lost-thread.js';
 import type { Step, ThreadShare } from './context.js';
 import { mapBytes } from './maps.js';
 import { emitSegment, segmentsOf } from './segments.js';
@@ -29,7 +30,7 @@ export const control = {
 /** How often a thread looks at the counter before it sleeps. */
 const spins = 20000;
 
-/** (target, may wait): arrives and returns when the counter has reached the target. */
+/** (target, may wait): arrives and returns when the counter has reached the target, or when a thread is gone. */
 function emitBarrier(): FunctionBuilder {
   const f = new FunctionBuilder(['i32', 'i32']);
   const [left, seen] = [f.local('i32'), f.local('i32')];
@@ -43,8 +44,14 @@ function emitBarrier(): FunctionBuilder {
           f.i32Const(control.counter).mem('i32AtomicLoad').tee(seen).get(0).op('i32Sub');
           f.i32Const(0).op('i32GeS').brIf(done);
           f.get(left).i32Const(1).op('i32Sub').tee(left).i32Const(0).op('i32GtS').brIf(again);
+          f.i32Const(control.stop).mem('i32AtomicLoad').brIf(done);
           f.get(1).op('i32Eqz').brIf(again);
-          f.i32Const(control.counter).get(seen).i64Const(-1).mem('atomicWait32').op('drop').br(again);
+          f.i32Const(control.counter)
+            .get(seen)
+            .i64Const(patience.sleepNanoseconds)
+            .mem('atomicWait32')
+            .op('drop')
+            .br(again);
         });
       });
     },

@@ -3,6 +3,7 @@
  * Compiles no network and evaluates no text; takes a ready WebAssembly.Module where only such are allowed.
  */
 import { detectFeatures, mayWait } from '../../runtime/features.js';
+import { hasLostThread, loseThread } from '../../runtime/lost-thread.js';
 import {
   type CompiledFile,
   checkWeights,
@@ -134,21 +135,35 @@ export class Model {
       return;
     }
     const words = new Int32Array(this.#memory.buffer);
-    const { counter, base, epoch } = this.#manifest.control;
+    const { control } = this.#manifest;
+    const { counter, base, epoch } = control;
     const start = Atomics.load(words, counter >> 2);
     Atomics.store(words, base >> 2, start);
     Atomics.add(words, epoch >> 2, 1);
     Atomics.notify(words, epoch >> 2);
-    main0(start, this.#mayWait);
+    try {
+      main0(start, this.#mayWait);
+    } catch (error) {
+      // the others would wait for this thread
+      loseThread(words, control);
+      throw error;
+    }
+    if (hasLostThread(words, control)) this.#lose();
+  }
+
+  /** Throws THREADS_FAILED. */
+  #lose(): never {
+    this.dispose();
+    throw new ModelError(
+      'THREADS_FAILED',
+      `${this.#manifest.name}: a thread has ended by itself; load it again`,
+    );
   }
 
   #alive(): void {
     const { name } = this.#manifest;
     if (!this.#threads) throw new ModelError('DISPOSED', `${name} was disposed; load it again to use it`);
-    if (!this.#threads.lost()) return;
-    // the others would wait for it for ever
-    this.dispose();
-    throw new ModelError('THREADS_FAILED', `${name}: a thread has ended by itself; load it again`);
+    if (this.#threads.lost()) this.#lose();
   }
 
   /** Ends the threads. Any use afterwards throws DISPOSED. */
