@@ -166,6 +166,13 @@ describe('ghostnet build', () => {
       'PREPROCESSING_UNSUPPORTED',
     ],
     ['a folder that is a file', ['build', 'model.safetensors', '--out', 'file'], 1, 'FILE_UNWRITABLE'],
+    // /proc stands for places where the system makes no folders; elsewhere it is a path with a file in it
+    [
+      'a folder that cannot be made',
+      ['build', 'model.safetensors', '--out', process.platform === 'linux' ? '/proc/ghostnet/x' : 'file/x'],
+      1,
+      'FILE_UNWRITABLE',
+    ],
   ])('refuses %s, and writes nothing', async (_, args, expectedCode, expectedText) => {
     writeFileSync(at('file'), 'mine');
     const { code, stdout, stderr } = await ghostnet(args, { cwd: folder });

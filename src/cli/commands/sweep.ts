@@ -4,10 +4,10 @@
  * the same folder.
  */
 import type { ChildProcess } from 'node:child_process';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EnvironmentError } from '../../errors.js';
+import { makeFolder } from '../../formats/node/make-folder.js';
 import type { Claim } from '../../train/node/claim.js';
 import type { SweepRun } from '../../train/sweep.js';
 import type { Register } from '../command.js';
@@ -107,9 +107,7 @@ async function sweepCommand(file: string, options: SweepOptions): Promise<number
   const open = runs.filter(({ id }) => !done.has(id));
   printPlan(await sweepPlan(open), { finished: runs.length - open.length, jobs: options.jobs });
   if (options.plan) return exitCodes.ok;
-  await mkdir(out, { recursive: true }).catch((cause: unknown) => {
-    throw new EnvironmentError('FILE_UNWRITABLE', `"${out}": ${(cause as Error).message}`, { cause });
-  });
+  await makeFolder(out);
   const children = new Set<ChildProcess>();
   let stopped = false;
   const release = onInterrupt(() => {

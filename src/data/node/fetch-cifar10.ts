@@ -6,9 +6,10 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { extract } from 'tar';
-import { EnvironmentError, FormatError } from '../../errors.js';
+import { FormatError } from '../../errors.js';
 import { sha256 } from '../../formats/node/checksum.js';
 import { download } from '../../formats/node/download.js';
+import { makeFolder } from '../../formats/node/make-folder.js';
 import type { PullProgress } from '../../formats/node/transfer.js';
 
 /** Where the authors publish it (https://www.cs.toronto.edu/~kriz/cifar.html). */
@@ -55,11 +56,7 @@ export async function fetchCifar10(
   for (const [name, sum] of Object.entries(sums))
     if (!(await right(join(folder, name), sum))) wanted.push(name);
   if (wanted.length === 0) return { cached: true };
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (cause) {
-    throw new EnvironmentError('FILE_UNWRITABLE', `"${folder}": ${(cause as Error).message}`, { cause });
-  }
+  await makeFolder(folder);
   const archive = join(folder, 'cifar-10-binary.tar.gz');
   const unpacked = join(folder, '.unpacking');
   await download(url, archive, { ...transfer, checksum: { kind: 'hub' }, maxBytes });

@@ -2,11 +2,12 @@
  * Downloads one file into the cache: resumes what is there, retries what may pass, checks the whole, and only then
  * gives the file its name. What to download is pull.ts's business.
  */
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EnvironmentError } from '../../errors.js';
 import { gitBlobSha1, sha256 } from './checksum.js';
+import { makeFolder } from './make-folder.js';
 import { PartFile } from './part-file.js';
 import type { Checksum } from './pull-registry.js';
 import { type PullProgress, transfer, Unfinished } from './transfer.js';
@@ -39,7 +40,7 @@ const offlineCodes =
 export async function download(url: string, file: string, options: DownloadOptions): Promise<Verified> {
   let part: PartFile;
   try {
-    await mkdir(dirname(file), { recursive: true });
+    await makeFolder(dirname(file));
     part = await PartFile.take(file);
   } catch (cause) {
     throw explain(cause, url, file);

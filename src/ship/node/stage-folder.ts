@@ -7,6 +7,7 @@ import { rmSync } from 'node:fs';
 import { lstat, mkdir, open, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { EnvironmentError, errorCode } from '../../errors.js';
+import { makeFolder } from '../../formats/node/make-folder.js';
 
 async function writeWhole(path: string, content: Uint8Array | string): Promise<void> {
   const file = await open(path, 'wx');
@@ -55,7 +56,7 @@ export async function writeFolderAtomically(
   process.on('exit', atExit);
   let made: string | undefined;
   try {
-    made = await mkdir(folder, { recursive: true });
+    made = await makeFolder(folder);
     await mkdir(stage);
     for (const [name, content] of files) await writeWhole(join(stage, name), content);
     for (const name of files.keys()) await checkPlace(join(folder, name));
@@ -65,6 +66,7 @@ export async function writeFolderAtomically(
   } catch (cause) {
     await rm(stage, { recursive: true, force: true }).catch(() => {});
     await removeEmpty(folder, made);
+    if (cause instanceof EnvironmentError) throw cause;
     const code = errorCode(cause);
     if (code === 'ENOSPC' || code === 'EDQUOT')
       throw new EnvironmentError('DISK_FULL', `"${folder}": no space left on the disk; nothing was changed`, {

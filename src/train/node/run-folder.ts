@@ -4,13 +4,14 @@
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { EnvironmentError, FormatError } from '../../errors.js';
+import { makeFolder } from '../../formats/node/make-folder.js';
 import { writeFileAtomically } from '../../formats/node/model-file.js';
 import type { RunConfig } from '../config.js';
 
@@ -97,14 +98,10 @@ export function refuseSecondRun(folder: string): void {
     );
 }
 
-/** Makes the folder of a new run. Throws EnvironmentError `RUN_EXISTS` or `FILE_UNWRITABLE`. */
+/** Makes the folder of a new run. Throws EnvironmentError `RUN_EXISTS`, `FILE_UNWRITABLE` or `DISK_FULL`. */
 export async function createRunFolder(folder: string, file: RunFile): Promise<void> {
   refuseSecondRun(folder);
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (cause) {
-    throw new EnvironmentError('FILE_UNWRITABLE', `"${folder}": ${(cause as Error).message}`, { cause });
-  }
+  await makeFolder(folder);
   await writeRunFile(folder, file);
 }
 

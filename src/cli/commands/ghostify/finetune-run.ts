@@ -2,9 +2,8 @@
  * Fine-tuning of a whole ghostified network with the old one as teacher: a run as `ghostnet train` makes them, with a
  * folder that holds both networks, the metrics, checkpoints and the report, so that `ghostnet train --resume` goes on with it.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EnvironmentError } from '../../../errors.js';
+import { makeFolder } from '../../../formats/node/make-folder.js';
 import { readModelFile, writeModelFile } from '../../../formats/node/model-file.js';
 import { type Graph, makeGraph, type Weights } from '../../../graph/graph.js';
 import type { RunConfig } from '../../../train/config.js';
@@ -46,9 +45,7 @@ export async function finetuneRun(
 ): Promise<Trained | undefined> {
   const { folder, out, dtype, command } = options;
   const [network, teacher] = [join(folder, 'ghostified.safetensors'), join(folder, 'teacher.safetensors')];
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw new EnvironmentError('FILE_UNWRITABLE', `"${folder}": ${(cause as Error).message}`, { cause });
-  });
+  await makeFolder(folder);
   for (const [file, one] of [
     [network, student],
     [teacher, old],

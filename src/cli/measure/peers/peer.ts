@@ -5,12 +5,13 @@
  */
 import { type ChildProcess, execFile } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { EnvironmentError } from '../../../errors.js';
+import { makeFolder } from '../../../formats/node/make-folder.js';
 import type { Graph, Weights } from '../../../graph/graph.js';
 
 /** One network in one runtime, ready to run. */
@@ -70,7 +71,7 @@ export async function installPeer(
       rmSync(part, { recursive: true, force: true, maxRetries: 5 });
     };
     process.on('exit', atExit);
-    await mkdir(part, { recursive: true });
+    await makeFolder(part);
     try {
       await writeFile(join(part, 'package.json'), '{ "private": true }\n');
       const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
