@@ -75,27 +75,34 @@ function convolve(
   visit: (o: number, index: number, sum: number) => void,
 ): void {
   const { kernel, stride, padding, dilation, groups } = window;
-  const taps = kernel[0] * kernel[1];
   const columns = x.channels / groups;
+  const length = columns * kernel[0] * kernel[1];
+  const outputs = size.channels / groups;
   const pixels = size.height * size.width;
-  for (let o = 0; o < size.channels; o++) {
-    const first = Math.floor(o / (size.channels / groups)) * columns;
-    for (let p = 0; p < size.height; p++)
-      for (let q = 0; q < size.width; q++) {
-        let sum = bias[o] as number;
-        for (let i = 0; i < columns; i++)
-          for (let t = 0; t < taps; t++) {
-            const row = p * stride[0] - padding[0] + Math.floor(t / kernel[1]) * dilation[0];
-            const column = q * stride[1] - padding[1] + (t % kernel[1]) * dilation[1];
-            const inside = row >= 0 && row < x.height && column >= 0 && column < x.width;
-            const value = inside
-              ? x.data[((first + i) * x.height + row) * x.width + column]
-              : zeroPoint[first + i];
-            sum += (filter.values[(o * columns + i) * taps + t] as number) * (value as number);
-          }
-        visit(o, o * pixels + p * size.width + q, sum);
+  const { values } = filter;
+  /** What the filters of a group see of one output pixel: [C/G][R][S], zero points outside of the map. */
+  const patch = new Int32Array(length);
+  const look = (first: number, p: number, q: number): void => {
+    let at = 0;
+    for (let c = first; c < first + columns; c++)
+      for (let r = 0; r < kernel[0]; r++) {
+        const row = p * stride[0] - padding[0] + r * dilation[0];
+        for (let s = 0; s < kernel[1]; s++) {
+          const column = q * stride[1] - padding[1] + s * dilation[1];
+          const inside = row >= 0 && row < x.height && column >= 0 && column < x.width;
+          patch[at++] = (inside ? x.data[(c * x.height + row) * x.width + column] : zeroPoint[c]) as number;
+        }
       }
-  }
+  };
+  for (let g = 0; g < groups; g++)
+    for (let pixel = 0; pixel < pixels; pixel++) {
+      look(g * columns, Math.floor(pixel / size.width), pixel % size.width);
+      for (let o = g * outputs; o < (g + 1) * outputs; o++) {
+        let sum = bias[o] as number;
+        for (let k = 0; k < length; k++) sum += (values[o * length + k] as number) * (patch[k] as number);
+        visit(o, o * pixels + pixel, sum);
+      }
+    }
 }
 
 /** float(sum) * multiplier + residual, before rounding. */
