@@ -110,7 +110,7 @@ console.log(`ghostnet-1.0x ${wholeMs.toFixed(3)} ms, with f16 ${halvedMs.toFixed
 const rows: Record<string, string | number>[] = [];
 for (const { layer, K, N } of shapes) {
   const units = N / 4;
-  const stored = Math.ceil(units / 2) * 8 * K;
+  const stored = N * K;
   const spec = { kind: 'pointwise', K, P: 1, ranges: [units], activation: null, residual: false } as const;
   const kernels = [
     ['f32', instantiate(emitKernel(spec, { relaxed })), 4],
@@ -129,7 +129,7 @@ for (const { layer, K, N } of shapes) {
   const expected = Float64Array.from({ length: N }, (_, n) => {
     let sum = 0;
     for (let k = 0; k < K; k++)
-      sum += (wide[(n >> 3) * 8 * K + k * 8 + (n & 7)] as number) * (x[k] as number);
+      sum += (wide[(n >> 2) * 4 * K + (k >> 2) * 16 + (n & 3) * 4 + (k & 3)] as number) * (x[k] as number);
     return sum;
   });
   const row: Record<string, string | number> = {

@@ -5,7 +5,7 @@
 import type { Conv2dNode, LinearNode, Padding, Pair } from '../graph/nodes.js';
 import { isDepthwise, type Operation } from '../passes/fuse.js';
 import { convDepth, packConv } from './kernels/conv.js';
-import { packHalves, packMatrix } from './kernels/pointwise.js';
+import { packHalves, packMatrix, packVector } from './kernels/pointwise.js';
 import type { KernelSpec } from './kernels/registry.js';
 import { denseRun, isDense, isOneToOne, quadSpan, relativePositions, spread, type View } from './layout.js';
 import { lowerDepthwise } from './lower-depthwise.js';
@@ -193,13 +193,13 @@ function lowerDense(
       operation,
     );
     const stored = arrange(filter, call * callOutputs, localRows, units * 4, local, depth);
+    const isVector = spec.kind === 'pointwise' && spec.P === 1;
     const packed =
       spec.kind === 'conv'
         ? packConv(stored, units * 4, depth, kernel)
-        : packMatrix(stored, units * 4, depth);
+        : (isVector ? packVector : packMatrix)(stored, units * 4, depth);
     const callBias = bias?.subarray(call * callOutputs, (call + 1) * callOutputs) ?? null;
-    const halves =
-      context.halfWeights && spec.kind === 'pointwise' && spec.P === 1 ? packHalves(packed) : undefined;
+    const halves = context.halfWeights && isVector ? packHalves(packed) : undefined;
     parts.push({
       spec: halves && spec.kind === 'pointwise' ? { ...spec, halfWeights: true } : spec,
       units,

@@ -4,7 +4,7 @@ import { close, floats, quadIndex, runAll, scalar } from '../../../test/kernel-c
 import { type ConvSpec, packConv } from './conv.js';
 import { type DepthwiseSpec, packDepthwise } from './depthwise.js';
 import type { Activation } from './kernel.js';
-import { packMatrix } from './pointwise.js';
+import { packMatrix, packVector } from './pointwise.js';
 import type { KernelSpec } from './registry.js';
 
 describe('pointwise', () => {
@@ -31,7 +31,8 @@ describe('pointwise', () => {
         );
       }
     const spec: KernelSpec = { kind: 'pointwise', K, P, ranges: [], activation, residual };
-    const args = [input, packMatrix(weights, N, K), bias, new Float32Array(N * P), added];
+    const packed = (P === 1 ? packVector : packMatrix)(weights, N, K);
+    const args = [input, packed, bias, new Float32Array(N * P), added];
     for (const result of runAll(spec, args, 3, N / 4)) close(result, expected);
   });
 });

@@ -4,7 +4,7 @@ import { activate, cut, difference, isas, runKernel, toQuads, values } from '../
 import type { Pair } from '../../graph/nodes.js';
 import { packConv } from './conv.js';
 import type { Activation } from './kernel.js';
-import { packMatrix } from './pointwise.js';
+import { packMatrix, packVector } from './pointwise.js';
 
 interface Shape {
   readonly C: number;
@@ -70,6 +70,7 @@ describe('pointwise', () => {
     const P = s.H * s.W;
     const [x, w, bias, r] = [values(s.C * P), values(s.N * s.C, 2), values(s.N, 3), values(s.N * P, 4)];
     const quads = s.N / 4;
+    const packed = (P === 1 ? packVector : packMatrix)(w, s.N, s.C);
     for (const isa of isas)
       for (const activation of [null, 'relu', 'hardSwish'] as const)
         for (const residual of [false, true]) {
@@ -81,7 +82,7 @@ describe('pointwise', () => {
             runKernel(
               { kind: 'pointwise', K: s.C, P, ranges: [...new Set(lengths)], activation, residual },
               isa,
-              [toQuads(x, s.C, P), packMatrix(w, s.N, s.C), bias, output, residual ? output : null],
+              [toQuads(x, s.C, P), packed, bias, output, residual ? output : null],
               cut(lengths),
             );
             outputs.push(output);

@@ -14,8 +14,6 @@ export interface PairWalk {
   readonly K: number;
   /** Lengths of the unit ranges of all calls. */
   readonly ranges: readonly number[];
-  /** Bytes of a weight. Default 4. */
-  readonly bytes?: 2 | 4;
 }
 
 /** All that the code depends on of the lengths of ranges: `even`, `single` (all of one unit) or `mixed`. */
@@ -30,11 +28,11 @@ export function rangeClass(ranges: readonly number[]): 'even' | 'single' | 'mixe
  */
 export function eachPair(
   f: FunctionBuilder,
-  { weights, unit0, unit1, K, ranges, bytes = 4 }: PairWalk,
+  { weights, unit0, unit1, K, ranges }: PairWalk,
   weight: Local,
   tile: (quads: 1 | 2) => void,
 ): void {
-  const pairBytes = K * 8 * bytes;
+  const pairBytes = K * 32;
   const isOdd = (): FunctionBuilder => f.get(unit0).i32Const(1).op('i32And');
   const double = (): void => {
     tile(2);
@@ -43,14 +41,10 @@ export function eachPair(
   const single = (): void => {
     tile(1);
     // from the second quad of a pair to the next pair; after a first quad the range ends
-    f.increment(weight, pairBytes - 4 * bytes).increment(unit0, 1);
+    f.increment(weight, pairBytes - 16).increment(unit0, 1);
   };
   f.get(weights).get(unit0).i32Const(1).op('i32ShrU').i32Const(pairBytes).op('i32Mul').op('i32Add');
-  isOdd()
-    .i32Const(bytes === 4 ? 4 : 3)
-    .op('i32Shl')
-    .op('i32Add')
-    .set(weight);
+  isOdd().i32Const(4).op('i32Shl').op('i32Add').set(weight);
   f.get(unit0).get(unit1).op('i32LtS');
   f.if(() => {
     f.loop((next) => {
@@ -64,24 +58,6 @@ export function eachPair(
       f.get(unit0).get(unit1).op('i32LtS').brIf(next);
     });
   });
-}
-
-/** The same weights as f16; undefined where one is no finite f16 number, so that nothing is ever rounded. */
-export function packHalves(packed: Float32Array): Uint16Array | undefined {
-  const halves = new Uint16Array(packed.length);
-  const bits = new Int32Array(packed.buffer, packed.byteOffset, packed.length);
-  for (let i = 0; i < packed.length; i++) {
-    const word = bits[i] as number;
-    const sign = (word >>> 16) & 0x8000;
-    const exponent = ((word >>> 23) & 255) - 127;
-    // a subnormal half, or zero, is a whole number of 2^-24
-    const small = Math.abs(packed[i] as number) * 2 ** 24;
-    if (exponent >= -14 && exponent <= 15 && (word & 0x1fff) === 0)
-      halves[i] = sign | ((exponent + 15) << 10) | ((word >>> 13) & 1023);
-    else if (exponent < -14 && Number.isInteger(small)) halves[i] = sign | small;
-    else return undefined;
-  }
-  return halves;
 }
 
 /** Weights [N][K] in stored order (N a multiple of 4) to [N/8][K][2][4]; an odd last quad has a pair of its own, half empty. */

@@ -185,4 +185,5 @@ export function channelWalk(
   };
 }
 
-export { packHalves, packMatrix } from './pairs.js';
+export { packMatrix } from './pairs.js';
+export { packHalves, packVector } from './vector.js';
