@@ -9,25 +9,12 @@
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { FunctionBuilder } from '../src/compiler/emitter/function.js';
-import { ModuleBuilder } from '../src/compiler/emitter/module.js';
 import type { Isa } from '../src/compiler/kernels/kernel.js';
 import { emitKernel, type KernelSpec } from '../src/compiler/kernels/registry.js';
-
-type Run = (...args: number[]) => void;
+import { hasRelaxed, instantiate, measurePeak } from './lib/machine.js';
 
 const pages = 2048;
 const memory = new WebAssembly.Memory({ initial: pages });
-
-function instantiate(f: FunctionBuilder): { readonly run: Run; readonly bytes: number } {
-  const module = new ModuleBuilder();
-  module.add(f, 'run');
-  const encoded = module.encode({ initial: pages });
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(encoded as BufferSource), {
-    env: { memory },
-  });
-  return { run: exports['run'] as Run, bytes: encoded.length };
-}
 
 /** Shortest and median milliseconds of a call, after warming up. */
 function time(call: () => void, estimate: number): { readonly best: number; readonly median: number } {
@@ -42,27 +29,6 @@ function time(call: () => void, estimate: number): { readonly best: number; read
   }
   samples.sort((a, b) => a - b);
   return { best: samples[0] as number, median: samples[samples.length >> 1] as number };
-}
-
-/** GFLOP/s of 12 independent chains of multiply-adds in registers. */
-function measurePeak(isa: Isa): number {
-  const f = new FunctionBuilder(['i32']);
-  const chains = f.scratch('v128', 12);
-  const [a, b] = [f.local('v128'), f.local('v128')];
-  f.f32x4Const(1e-9).set(a).f32x4Const(1e-9).set(b);
-  f.loop((again) => {
-    for (let r = 0; r < 4; r++) for (const chain of chains) f.multiplyAdd(chain, a, b, isa.relaxed);
-    f.get(0).i32Const(1).op('i32Sub').tee(0).brIf(again);
-  });
-  f.i32Const(0);
-  chains.forEach((chain, i) => {
-    f.get(chain);
-    if (i > 0) f.op('f32x4Add');
-  });
-  f.mem('v128Store');
-  const { run } = instantiate(f);
-  const steps = 10000;
-  return (steps * 4 * 12 * 8) / time(() => run(steps), 0.05).best / 1e6;
 }
 
 interface Row {
@@ -159,13 +125,7 @@ const option = (name: string): string | undefined => {
   const at = args.indexOf(name);
   return at < 0 ? undefined : args[at + 1];
 };
-const probe = new FunctionBuilder([]);
-const v = probe.local('v128');
-probe.multiplyAdd(v, v, v, true);
-const probeModule = new ModuleBuilder();
-probeModule.add(probe, 'run');
-const relaxed =
-  !args.includes('--plain') && WebAssembly.validate(probeModule.encode({ initial: 1 }) as BufferSource);
+const relaxed = !args.includes('--plain') && hasRelaxed();
 const isa: Isa = { relaxed };
 const peak = measurePeak(isa);
 console.log(
@@ -181,7 +141,7 @@ for (const row of readRows(args[0] ?? 'bench/shapes/ghostnet-1.0x.csv')) {
   const label = `${kernel} ${C}->${N} @${size} k${window} s${stride}`;
   if (!`${label} ${layer}`.includes(option('--only') ?? '')) continue;
   const calls = plan(row).map(([spec, addresses, units]) => {
-    const { run, bytes } = instantiate(emitKernel(spec, isa));
+    const { run, bytes } = instantiate(emitKernel(spec, isa), memory);
     return { bytes, call: () => run(...addresses, 0, units) };
   });
   const out = Math.floor((size + 2 * padding - window) / stride) + 1;

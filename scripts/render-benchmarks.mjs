@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { chainSection } from './benchmarks/chains.mjs';
 import { networkSections } from './benchmarks/networks.mjs';
 import { peakSection } from './benchmarks/peak.mjs';
+import { profileSection } from './benchmarks/profile.mjs';
 import { evalSection, footprintSection, halfSection, threadSection } from './benchmarks/resources.mjs';
 import { sweepSection } from './benchmarks/sweeps.mjs';
 
@@ -19,6 +20,6 @@ small, shared virtual one: ratios hold, absolute times do not. \`npm run bench\`
 
 ${networkSections()}
 
-${chainSection()}${peakSection()}${threadSection()}${footprintSection()}${evalSection()}${halfSection()}${sweepSection()}Rendered by \`node scripts/render-benchmarks.mjs\` from \`bench/results/\`.
+${chainSection()}${peakSection()}${profileSection()}${threadSection()}${footprintSection()}${evalSection()}${halfSection()}${sweepSection()}Rendered by \`node scripts/render-benchmarks.mjs\` from \`bench/results/\`.
 `,
 );
