@@ -31,15 +31,22 @@ const calibrating = numberOption('--calibration-pictures', 128);
 const files = { modules: 'quantization-modules.csv', ablation: 'quantization-ablation.csv' };
 
 /** By the name in the results: options of `quantizeObserved`. */
+const plain = { ranges: 'minmax', rounding: 'nearest' };
 const variants = {
-  'equalised, biases': { granularity: 'equalised', ranges: 'minmax', biasCorrection: true },
-  'halves, mse, biases': { granularity: 'half', ranges: 'mse', biasCorrection: true },
-  'one range': { granularity: 'tensor', ranges: 'minmax', biasCorrection: false },
-  'halves, biases': { granularity: 'half', ranges: 'minmax', biasCorrection: true },
-  'channels, biases': { granularity: 'channel', ranges: 'minmax', biasCorrection: true },
-  equalised: { granularity: 'equalised', ranges: 'minmax', biasCorrection: false },
-  'one range, biases': { granularity: 'tensor', ranges: 'minmax', biasCorrection: true },
-  'equalised, mse, biases': { granularity: 'equalised', ranges: 'mse', biasCorrection: true },
+  'equalised, tail, least squares, biases': {
+    granularity: 'equalised',
+    ranges: 'tail',
+    rounding: 'least-squares',
+  },
+  'equalised, tail, biases': { granularity: 'equalised', ranges: 'tail', rounding: 'nearest' },
+  'equalised, biases': { ...plain, granularity: 'equalised' },
+  'halves, mse, biases': { ...plain, granularity: 'half', ranges: 'mse' },
+  'one range': { ...plain, granularity: 'tensor', biasCorrection: false },
+  'halves, biases': { ...plain, granularity: 'half' },
+  'channels, biases': { ...plain, granularity: 'channel' },
+  equalised: { ...plain, granularity: 'equalised', biasCorrection: false },
+  'one range, biases': { ...plain, granularity: 'tensor' },
+  'equalised, mse, biases': { ...plain, granularity: 'equalised', ranges: 'mse' },
 };
 
 const facts = {

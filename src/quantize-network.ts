@@ -1,5 +1,5 @@
 /**
- * Post-training quantisation in one call: runs the float network on calibration pictures, chooses ranges, corrects biases,
+ * Post-training quantisation in one call: runs the float network on calibration pictures, chooses ranges, rounds weights, corrects biases,
  * and gives a quantised network with a plan. Where the quantise pass and the compiler meet.
  */
 import { compile } from './compiler/compile.js';
@@ -7,6 +7,7 @@ import { createQuantizedNetwork } from './create-network.js';
 import { rangeError } from './errors.js';
 import { type Graph, inputNodes, makeGraph, type Weights } from './graph/graph.js';
 import { correctBiases } from './passes/quantize/bias-correction.js';
+import type { RoundingMethod } from './passes/quantize/least-squares.js';
 import { Observation } from './passes/quantize/observation.js';
 import {
   type Prepared,
@@ -33,6 +34,11 @@ export interface CorrectedOptions extends QuantizeOptions {
    * as many as fit 256 MiB. Default true.
    */
   readonly biasCorrection?: boolean;
+  /**
+   * How weights are rounded: `least-squares` (the default) such that a filter's sums change least on the same pictures,
+   * or each to its `nearest` step.
+   */
+  readonly rounding?: RoundingMethod;
   /** Called as bias correction goes on. */
   readonly onCorrection?: (done: number, steps: number) => void;
 }
@@ -59,10 +65,13 @@ export async function quantizeObserved(
   options: CorrectedOptions = {},
 ): Promise<QuantizationResult> {
   const { network, plan } = quantizePrepared(prepared, observation.statistics(), options);
-  if (options.biasCorrection === false) return { network, plan };
+  const { biasCorrection: biases = true, rounding = 'least-squares' } = options;
+  if (!biases && rounding === 'nearest') return { network, plan };
   const corrected = await correctBiases(prepared, network, observation, {
     open: (part) => createQuantizedNetwork(part),
     onStage: options.onCorrection,
+    biases,
+    rounding,
   });
   return { network: corrected, plan };
 }

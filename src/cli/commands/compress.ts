@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Graph } from '../../graph/graph.js';
 import type { Calibration, CompressionPlan, CompressionResult } from '../../passes/compression.js';
+import { type RoundingMethod, roundingMethods } from '../../passes/quantize/least-squares.js';
 import type { Register } from '../command.js';
 import { exitCodes } from '../exit-codes.js';
 import { acceptedPlan } from '../input/ask-plan.js';
@@ -38,6 +39,7 @@ interface CompressOptions extends CommonOptions {
   readonly calibrate?: string;
   readonly recalibrate: boolean;
   readonly biasCorrection: boolean;
+  readonly rounding?: RoundingMethod;
   readonly data?: string;
   readonly pictures: number;
   readonly train?: string;
@@ -79,6 +81,7 @@ export const registerCompress: Register = (program, act) => {
     .option('--calibrate <pictures>', 'a folder of pictures, or CIFAR-10: what layers see and say')
     .option('--no-recalibrate', 'leave batch-norm statistics as they are')
     .option('--no-bias-correction', 'for int8: leave biases as they are')
+    .addOption(new Option('--rounding <how>', 'for int8: how weights are rounded').choices(roundingMethods))
     .option('--data <pictures>', 'class folders, or CIFAR-10: measures accuracy before and after')
     .option(
       '--pictures <n>',
@@ -162,6 +165,8 @@ async function compressCommand(name: string, options: CompressOptions): Promise<
     throw new UsageError(`--out: ${out}: int8 models are written as .safetensors`);
   if (!options.biasCorrection && method !== 'int8')
     throw new UsageError(`--no-bias-correction: only int8 corrects biases, ${method} does not`);
+  if (options.rounding !== undefined && method !== 'int8')
+    throw new UsageError(`--rounding: only int8 rounds weights, ${method} does not`);
   if (options.train !== undefined && method !== 'sfp')
     throw new UsageError(`--train: only sfp trains; fine-tune what ${method} gives with ghostnet train`);
   const common = commonOptions(options);
@@ -242,8 +247,8 @@ async function applied(
   if (options.method === 'int8') {
     const { quantizeProgress } = await import('../output/quantize-progress.js');
     const { onCorrection, stop } = quantizeProgress(0);
-    const { biasCorrection } = options;
-    const int8Options = { biasCorrection, onCorrection };
+    const { biasCorrection, rounding = 'least-squares' } = options;
+    const int8Options = { biasCorrection, rounding, onCorrection };
     return pass.apply(model.graph, model.weights, plan, int8Options, calibration).finally(stop);
   }
   const recalibrate = options.recalibrate && calibration !== undefined;

@@ -5,6 +5,7 @@
 import { statSync } from 'node:fs';
 import { Option } from 'commander';
 import { granularities } from '../../passes/quantize/granularity.js';
+import { type RoundingMethod, roundingMethods } from '../../passes/quantize/least-squares.js';
 import type { QuantizeOptions } from '../../passes/quantize/quantize.js';
 import { rangeMethods } from '../../passes/quantize/ranges.js';
 import type { Register } from '../command.js';
@@ -26,6 +27,7 @@ interface QuantizeCommandOptions {
   readonly pictures: number;
   readonly granularity: NonNullable<QuantizeOptions['granularity']>;
   readonly ranges: NonNullable<QuantizeOptions['ranges']>;
+  readonly rounding: RoundingMethod;
   readonly biasCorrection: boolean;
   readonly json?: boolean;
 }
@@ -48,7 +50,15 @@ export const registerQuantize: Register = (program, act) => {
         .choices(granularities)
         .default('equalised'),
     )
-    .addOption(new Option('--ranges <how>', 'how ranges are chosen').choices(rangeMethods).default('minmax'))
+    .addOption(new Option('--ranges <how>', 'how ranges are chosen').choices(rangeMethods).default('tail'))
+    .addOption(
+      new Option(
+        '--rounding <how>',
+        'how weights are rounded; least-squares: so that sums change least on the pictures',
+      )
+        .choices(roundingMethods)
+        .default('least-squares'),
+    )
     .option(
       '--no-bias-correction',
       'leave biases as they are: no correction of mean errors, layer after layer',
@@ -79,12 +89,13 @@ async function quantizeCommand(name: string, options: QuantizeCommandOptions): P
   noteUsualPreprocessing(model);
   const { inputs } = await readInputs(options.data, graph, options.pictures, false);
   const line = quantizeProgress(inputs.length);
-  const { granularity, ranges, biasCorrection } = options;
+  const { granularity, ranges, rounding, biasCorrection } = options;
   const { network, plan } = await quantize(graph, weights, {
     calibration: inputs,
     ...line,
     granularity,
     ranges,
+    rounding,
     biasCorrection,
   }).finally(line.stop);
   await writeQuantizedFile(options.out, network);

@@ -16,7 +16,7 @@ export function quantizeProgress(pictures: number): QuantizeProgress {
     onCorrection: (done, steps) => {
       if (!correcting) {
         line?.stop();
-        line = progress('correcting biases', steps);
+        line = progress('rounding and correcting', steps);
         correcting = true;
       }
       line?.update(done);

@@ -179,8 +179,9 @@ describe('bias correction', () => {
   const calibration = pictures(graph, 8, 1);
 
   it('gives logits the mean of the float network, and takes noise off pictures that it has not seen', async () => {
-    const plain = await quantize(graph, weights, { calibration, biasCorrection: false });
-    const corrected = await quantize(graph, weights, { calibration });
+    const rounding = 'nearest';
+    const plain = await quantize(graph, weights, { calibration, biasCorrection: false, rounding });
+    const corrected = await quantize(graph, weights, { calibration, rounding });
     const [before, after] = await Promise.all(
       [plain, corrected].map(({ network }) => logitErrors(graph, weights, network, calibration)),
     );
@@ -193,12 +194,13 @@ describe('bias correction', () => {
   });
 
   it('changes biases only', async () => {
-    const plain = await quantize(graph, weights, { calibration, biasCorrection: false });
+    const rounding = 'nearest';
+    const plain = await quantize(graph, weights, { calibration, biasCorrection: false, rounding });
     const seen: string[] = [];
     const onCorrection = (done: number, steps: number): void => {
       seen.push(`${done} of ${steps}`);
     };
-    const corrected = await quantize(graph, weights, { calibration, onCorrection });
+    const corrected = await quantize(graph, weights, { calibration, onCorrection, rounding });
     expect(corrected.network.values).toEqual(plain.network.values);
     for (const [name, { values, scales, bias }] of corrected.network.filters) {
       const old = plain.network.filters.get(name);

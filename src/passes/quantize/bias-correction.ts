@@ -7,16 +7,20 @@
  * Means are compared behind the activation, where the next layer reads them: the mean of the sums has in it what ReLU
  * cuts off. The difference over the mean slope of the activation is one step of Newton's method.
  *
+ * On the way, weights are rounded by least squares (rounding.ts), each filter's before its biases.
+ *
  * The integers run stage by stage (stages.ts), once to measure and once corrected; of the pictures only the values that
  * later stages begin at are kept, as steps.
  */
 import { inputNodes } from '../../graph/graph.js';
 import { inferShapes } from '../../graph/shapes.js';
+import type { RoundingMethod } from './least-squares.js';
 import type { ChannelScales, QuantizedFilter, QuantizedNetwork } from './network.js';
 import type { Observation } from './observation.js';
 import { filterNode, int8Operations, operationsOf } from './operations.js';
 import { OutputMeans } from './output-means.js';
 import type { Prepared } from './quantize.js';
+import { channelSources, roundByLeastSquares } from './rounding.js';
 import { resolveScales } from './scales.js';
 import { cutStages } from './stages.js';
 
@@ -33,17 +37,21 @@ export interface CorrectionOptions {
   readonly open: (network: QuantizedNetwork) => Promise<QuantizedRunner>;
   /** Called after every stage. */
   readonly onStage?: ((done: number, stages: number) => void) | undefined;
+  /** Whether biases are corrected. Default true. */
+  readonly biases?: boolean;
+  /** How weights are rounded, each filter's before its biases are corrected. Default 'least-squares'. */
+  readonly rounding?: RoundingMethod;
 }
 
 /** A channel that is open less than this gets a part of its step: what it is open for are few pixels. */
 const leastSlope = 0.1;
 
-/** `network` with corrected biases; `observation` is of the float network that it was made of. */
+/** `network` with weights rounded by least squares and corrected biases; `observation` is of the float network that it was made of. */
 export async function correctBiases(
   prepared: Prepared,
   network: QuantizedNetwork,
   observation: Observation,
-  { open, onStage }: CorrectionOptions,
+  { open, onStage, biases = true, rounding = 'least-squares' }: CorrectionOptions,
 ): Promise<QuantizedNetwork> {
   const { graph } = prepared;
   const shapes = inferShapes(graph);
@@ -54,6 +62,7 @@ export async function correctBiases(
   const filters = new Map(network.filters);
   const kept = new Map<string, Uint8Array[]>();
   const stages = cutStages(graph, fused, shapes);
+  const sources = channelSources(fused, shapes);
 
   for (const [done, stage] of stages.entries()) {
     const begins = stage.inputs.map((name) => [name, runsOf(scalesOf(name))] as const);
@@ -80,11 +89,19 @@ export async function correctBiases(
         running.dispose();
       }
     };
-    if (stage.filtered.length > 0)
+    for (const operation of rounding === 'nearest' ? [] : stage.filtered) {
+      const { name = '', inputs = [] } = filterNode(operation) ?? {};
+      const filter = filters.get(name);
+      if (!filter) continue;
+      const given = { operation, filter, weights: prepared.weights, shapes, sources, biasFollows: biases };
+      const x = scalesOf(inputs[0] as string);
+      filters.set(name, roundByLeastSquares({ ...given, x, steps: (value) => kept.get(value) }));
+    }
+    if (biases && stage.filtered.length > 0)
       await run((value) => {
         for (const { output } of stage.filtered) means.add(output, value(output));
       });
-    for (const operation of stage.filtered) {
+    for (const operation of biases ? stage.filtered : []) {
       const { name = '' } = filterNode(operation) ?? {};
       const filter = filters.get(name);
       if (filter) filters.set(name, corrected(filter, operation.output, observation, means));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { leastScale, reachOf, wholeFactors } from './filter-scales.js';
+import { leastScale, reachOf, sumsFit, wholeFactors } from './filter-scales.js';
 import { narrowShift, plainUnits } from './narrow.js';
 
 const scaleTo = (weights: Float64Array, scale: number): number[] =>
@@ -27,6 +27,20 @@ describe('scales of filters', () => {
     const lane = steps.slice(0, 32).reduce((sum, value, c) => sum + (c % 4 < 2 ? value : 0), 0);
     expect(127 * lane).toBeLessThan(2 ** 15);
     expect(lane).toBeGreaterThan(230);
+  });
+
+  it('are too fine for weights whose sums leave 16 bits', () => {
+    const [depthwise, pointwise] = [
+      { columns: 1, taps: 9, kernelWidth: 3 },
+      { columns: 64, taps: 1, kernelWidth: 1 },
+    ];
+    const nine = (value: number): Int8Array => new Int8Array(9).fill(value);
+    expect(sumsFit(nine(28), 600, depthwise)).toBe(true);
+    expect(sumsFit(nine(28), 800, depthwise)).toBe(false);
+    expect(sumsFit(nine(-29), 0, depthwise)).toBe(false);
+    const many = (value: number): Int8Array => Int8Array.from({ length: 64 }, (_, c) => (c < 32 ? value : 0));
+    expect(sumsFit(many(16), 0, pointwise)).toBe(true);
+    expect(sumsFit(many(-17), 0, pointwise)).toBe(false);
   });
 
   it('give whole factors, at least what saturation needs', () => {

@@ -37,10 +37,10 @@ export function reachOf(weights: Float64Array, bias: number): number {
 }
 
 /**
- * Least scale at which the positive and the negative products of every group fit 16 bits. A lane adds two
- * neighbouring channels of each step. Where channels are stored in another order, groups may be shorter.
+ * The positive or the negative weights of a group, whichever add up to more, of the group where they do most. A lane adds
+ * two neighbouring channels of each step. Where channels are stored in another order, groups may be shorter.
  */
-function groupScale(weights: Float64Array, { columns, taps, kernelWidth }: ScaledFilter): number {
+function largestGroup(weights: ArrayLike<number>, { columns, taps, kernelWidth }: ScaledFilter): number {
   let largest = 0;
   const run = taps === 1 ? Math.ceil(columns / 4) : taps;
   const rowLength = taps === 1 ? run : kernelWidth;
@@ -59,8 +59,23 @@ function groupScale(weights: Float64Array, { columns, taps, kernelWidth }: Scale
             }
           largest = Math.max(largest, positive, negative);
         }
+  return largest;
+}
+
+/** The sum of a group's products may be so many times an input's largest step. */
+const groupLimit = Math.floor((2 ** 15 - 1) / levels);
+
+/** Least scale at which the positive and the negative products of every group fit 16 bits. */
+function groupScale(weights: Float64Array, shape: ScaledFilter): number {
   // half a step for each weight that rounding may add
-  return largest / (Math.floor((2 ** 15 - 1) / levels) - groupSteps);
+  return largestGroup(weights, shape) / (groupLimit - groupSteps);
+}
+
+/** Whether the sums of one output fit, its weights and bias (the zero points' share inside) in steps. */
+export function sumsFit(weights: ArrayLike<number>, bias: number, shape: ScaledFilter): boolean {
+  if (shape.columns > 1) return largestGroup(weights, shape) <= groupLimit;
+  if (shape.taps > mostDepthwiseTaps) return true;
+  return reachOf(Float64Array.from(weights), bias) <= 2 ** 15 - 1 - slack;
 }
 
 /** Least scale of one output; `bias` in real units, with the zero points' share inside. */

@@ -79,6 +79,7 @@ export function mergeStatistics(all: readonly ValueStatistics[]): ValueStatistic
   return {
     min: join((one) => one.min),
     max: join((one) => one.max),
+    count: Math.max(0, ...all.map((one) => one.count)),
     samples: all.flatMap((one) => one.samples),
   };
 }

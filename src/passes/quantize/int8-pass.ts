@@ -15,6 +15,7 @@ import {
   type LayerPlan,
 } from '../compression.js';
 import { correctBiases } from './bias-correction.js';
+import type { RoundingMethod } from './least-squares.js';
 import { Observation } from './observation.js';
 import { filterNode, int8Operations, operationsOf } from './operations.js';
 import { type Prepared, prepareQuantization, type QuantizeOptions, quantizePrepared } from './quantize.js';
@@ -32,6 +33,8 @@ export interface Int8Settings {
 export interface Int8Options extends Pick<QuantizeOptions, 'ranges' | 'granularity'> {
   /** Corrects the biases by what int8 does to the mean of their sums. Default true. */
   readonly biasCorrection?: boolean;
+  /** How weights are rounded. Default 'least-squares'. */
+  readonly rounding?: RoundingMethod;
   /** Called as bias correction goes on. */
   readonly onCorrection?: (done: number, steps: number) => void;
 }
@@ -54,7 +57,7 @@ function int8Bytes(node: Conv2dNode | LinearNode, weights: number): number {
   return weights + 8 * (node.kind === 'linear' ? node.outFeatures : node.outChannels);
 }
 
-function planInt8(graph: Graph, { ranges = 'minmax' }: Int8Options): Int8Plan {
+function planInt8(graph: Graph, { ranges = 'tail' }: Int8Options): Int8Plan {
   const { layers: profiled, params, macs } = profile(graph);
   const macsOf = new Map(profiled.map((layer) => [layer.name, layer.macs]));
   const sizeOf = (name: string | undefined): number =>
@@ -151,10 +154,12 @@ async function applyInt8(
     const error = errors.get(weightOf.get(layer.layer) ?? '');
     return error === undefined ? layer : { ...layer, error };
   });
-  const { biasCorrection = true, onCorrection: onStage } = options;
-  const quantized = biasCorrection
-    ? await correctBiases(prepared, result.network, observation, { open: calibration.open, onStage })
-    : result.network;
+  const { biasCorrection: biases = true, rounding = 'least-squares', onCorrection: onStage } = options;
+  const { open } = calibration;
+  const quantized =
+    biases || rounding !== 'nearest'
+      ? await correctBiases(prepared, result.network, observation, { open, onStage, biases, rounding })
+      : result.network;
   return { graph, weights, quantized, plan: { ...plan, layers } };
 }
 

@@ -21,12 +21,12 @@ import {
 } from './granularity.js';
 import type { QuantizedNetwork, ScaleRun } from './network.js';
 import { filterNode, floatValues, int8Operations, keepsScales, operationsOf } from './operations.js';
-import { chooseRun, enliven, type RangeMethod, signalToNoise } from './ranges.js';
+import { chooseRun, enliven, type RangeMethod, signalToNoise, tailReach } from './ranges.js';
 import { resolveScales } from './scales.js';
 import type { ValueStatistics } from './statistics.js';
 
 export interface QuantizeOptions {
-  /** How ranges are chosen. Default 'minmax'. */
+  /** How ranges are chosen. Default 'tail'. */
   readonly ranges?: RangeMethod;
   /** Other ways for the outputs of single layers, by the name of the convolution or linear layer. */
   readonly rangesOf?: ReadonlyMap<string, RangeMethod>;
@@ -73,7 +73,7 @@ export function quantizePrepared(
   statistics: ReadonlyMap<string, ValueStatistics>,
   options: QuantizeOptions = {},
 ): QuantizationResult {
-  const { ranges = 'minmax', granularity = 'equalised' } = options;
+  const { ranges = 'tail', granularity = 'equalised' } = options;
   const { graph, weights, outputNames } = prepared;
   const shapes = inferShapes(graph);
   const fused = int8Operations(graph);
@@ -92,7 +92,8 @@ export function quantizePrepared(
     const joint = mergeStatistics(partners);
     const halves = cuts(operation, own.min.length, 'half');
     const edges = cuts(operation, own.min.length, granularity);
-    const how = options.rangesOf?.get(filterNode(operation)?.name ?? '') ?? ranges;
+    const wanted = options.rangesOf?.get(filterNode(operation)?.name ?? '') ?? ranges;
+    const how = wanted === 'tail' && (classes.has(output) || endsAtMost(operation, own)) ? 'minmax' : wanted;
     const least =
       granularity === 'equalised'
         ? leastRanges(own, halves, how, classes.has(output) ? 1 : undefined)
@@ -136,6 +137,13 @@ export function quantizePrepared(
   );
   const kept = new Map([...weights].filter(([name]) => used.has(name)));
   return { network: { graph, outputNames, weights: kept, filters, values: chosen }, plan };
+}
+
+/** Whether no new picture can bring greater values, or values that pile up at the greatest would be cut off. */
+function endsAtMost({ root, activation }: Operation, { count }: ValueStatistics): boolean {
+  if (root.kind === 'node' && root.node.kind === 'input') return true;
+  if (activation === 'relu6') return tailReach(count) < 1;
+  return activation === 'hardSigmoid' || activation === 'sigmoid';
 }
 
 function kindOf({ root }: Operation): string {

@@ -3,13 +3,28 @@ import type { ActivationName } from '../../graph/nodes.js';
 import { levels, type ScaleRun } from './network.js';
 import type { ValueStatistics } from './statistics.js';
 
-/** `minmax` takes all values in; `percentile` leaves 1 in 10,000 out on each side; `mse` has the least squared error. */
-export const rangeMethods = ['minmax', 'percentile', 'mse'] as const;
+/**
+ * `tail` reaches to what one value in some 36,000 exceeds, told from the greatest; `minmax` takes all values in; `percentile` leaves 1 in 10,000 out on each side; `mse` has the
+ * least squared error.
+ */
+export const rangeMethods = ['tail', 'minmax', 'percentile', 'mse'] as const;
 export type RangeMethod = (typeof rangeMethods)[number];
 
 export interface Interval {
   readonly low: number;
   readonly high: number;
+}
+
+/** Natural logarithm of how many values there are to one that may lie outside. */
+const outside = 10.5;
+const [leastTail, mostTail] = [0.65, 1.5];
+
+/**
+ * How far ranges reach, by the greatest of `count` values: the greatest of many is further out than is worth its steps,
+ * the greatest of few is soon passed by new pictures. Of an exponential tail, the greatest of N values grows as ln N.
+ */
+export function tailReach(count: number): number {
+  return Math.min(mostTail, Math.max(leastTail, outside / Math.log(Math.max(count, 2))));
 }
 
 /** Zero is always inside and has a step of its own, so that padding and ReLU are exact. Scale 0: nothing but zeros. */
@@ -51,6 +66,10 @@ export function chooseInterval(
   const low = Math.min(0, ...statistics.min.subarray(from, to));
   const high = Math.max(0, ...statistics.max.subarray(from, to));
   if (method === 'minmax') return { low, high };
+  if (method === 'tail') {
+    const reach = tailReach(statistics.count);
+    return { low: low * reach, high: high * reach };
+  }
   const samples = joined(statistics, from, to);
   if (samples.length === 0) return { low, high };
   if (method === 'percentile') {

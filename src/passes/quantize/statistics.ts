@@ -5,6 +5,8 @@
 export interface ValueStatistics {
   readonly min: Float64Array;
   readonly max: Float64Array;
+  /** Values of a channel that were looked at, of all pictures. */
+  readonly count: number;
   /** Some values of each channel. */
   readonly samples: readonly Float32Array[];
 }
@@ -18,6 +20,7 @@ export class StatisticsCollector {
   readonly #max: Float64Array;
   readonly #samples: number[][];
   #count = 0;
+  #values = 0;
 
   constructor(channels: number) {
     this.#min = new Float64Array(channels).fill(Number.POSITIVE_INFINITY);
@@ -46,12 +49,14 @@ export class StatisticsCollector {
         samples.push(values[c * pixels + p] as number);
     }
     this.#count++;
+    this.#values += pixels;
   }
 
   finish(): ValueStatistics {
     return {
       min: this.#min,
       max: this.#max,
+      count: this.#values,
       samples: this.#samples.map((samples) => Float32Array.from(samples)),
     };
   }
