@@ -55,7 +55,7 @@ all it needs in the cache, the least. The bounds were measured in the same proce
 loop where a kernel is a matrix product); for products of a matrix and a vector, which use each weight once, a plain sum over the same
 weights in their place in the run; for what only moves data, a sum over as many bytes in the cache. The 20 MB of weights do not stay
 in this machine's cache from run to run, and its memory gives a core so many bytes a second and no more. Loads that touch the weights
-of later layers while convolutions compute were tried: they slowed these as much as they helped those, which we take for the few
+of later layers while convolutions compute were tried: they slowed these by as much as they helped those, or more, which we take for the few
 misses that a core can have open at once.
 ${facts.cpu}, ${facts.os}, ${facts.date}; \`bench/profile.ts\`.
 
