@@ -9,16 +9,13 @@
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { FunctionBuilder } from '../src/compiler/emitter/function.js';
-import { ModuleBuilder } from '../src/compiler/emitter/module.js';
 import { emitKernel } from '../src/compiler/kernels/registry.js';
 import { createNetwork } from '../src/create-network.js';
 import { float16ToNumber, numberToFloat16 } from '../src/formats/float16.js';
 import { initializeWeights } from '../src/models/initialize.js';
 import { createModel } from '../src/models/registry.js';
 import type { Network } from '../src/runtime/network.js';
-
-type Run = (...args: number[]) => void;
+import { hasRelaxed, instantiate } from './lib/machine.js';
 
 const shapes = [
   { layer: 'SE squeeze', K: 672, N: 168 },
@@ -40,24 +37,7 @@ const floats = new Float32Array(memory.buffer);
 const halves = new Uint16Array(memory.buffer);
 const [input, bias, output, weights] = [0x10040, 0x20080, 0x300c0, 0x40100];
 
-const relaxed = (() => {
-  const f = new FunctionBuilder([]);
-  const v = f.local('v128');
-  f.multiplyAdd(v, v, v, true);
-  const module = new ModuleBuilder();
-  module.add(f, 'run');
-  return WebAssembly.validate(module.encode({ initial: 1 }) as BufferSource);
-})();
-
-function instantiate(f: FunctionBuilder): Run {
-  const module = new ModuleBuilder();
-  module.add(f, 'run');
-  const encoded = module.encode({ initial: pages });
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(encoded as BufferSource), {
-    env: { memory },
-  });
-  return exports['run'] as Run;
-}
+const relaxed = hasRelaxed();
 
 /** Median milliseconds of a call in turns with the others: calls are given a running number. */
 function times(calls: readonly ((turn: number) => void)[], estimate: number): number[] {
@@ -113,8 +93,8 @@ for (const { layer, K, N } of shapes) {
   const stored = N * K;
   const spec = { kind: 'pointwise', K, P: 1, ranges: [units], activation: null, residual: false } as const;
   const kernels = [
-    ['f32', instantiate(emitKernel(spec, { relaxed })), 4],
-    ['f16', instantiate(emitKernel({ ...spec, halfWeights: true }, { relaxed })), 2],
+    ['f32', instantiate(emitKernel(spec, { relaxed }), memory).run, 4],
+    ['f16', instantiate(emitKernel({ ...spec, halfWeights: true }, { relaxed }), memory).run, 2],
   ] as const;
   // for the check: weights of any size, many subnormal halves among them; for the times: such as networks have
   const wide = Float32Array.from({ length: stored }, (_, i) =>
